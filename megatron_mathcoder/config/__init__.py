@@ -1,0 +1,1 @@
+"""Floor 0: what a run is, in the standard library alone."""
