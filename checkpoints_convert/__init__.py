@@ -1,0 +1,1 @@
+"""The bridge between megatron-core checkpoints and Hugging Face folders; numpy only, no torch."""

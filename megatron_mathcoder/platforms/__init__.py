@@ -1,0 +1,1 @@
+"""Floor 1: the one room that knows the hardware."""
