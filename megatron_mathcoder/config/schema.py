@@ -1,7 +1,7 @@
 """What a run is: ``RunConfig`` and its sections, frozen.
 
 Decides: the keys of a recipe, their types, units and defaults.
-Does not: read files (``loader``), check keys against each other (``rules``), or know any architecture's numbers (``architectures``).
+Does not: read files (``loader``), check keys against each other (``rules``), or know any model's numbers (``architectures``).
 
 A field without a default must be in the recipe. TOML has no null, so "off" is 0 or "" and each docstring says so.
 Derived numbers are functions in the rooms that use them, never fields.
