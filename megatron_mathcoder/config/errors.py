@@ -27,3 +27,9 @@ class CheckpointError(MathCoderError):
 
 class PlatformError(MathCoderError):
     """This machine or its installed packages cannot do what was asked."""
+
+
+class TrainingError(MathCoderError):
+    """A run cannot go on: its loss is not finite, or a rank failed."""
+
+    exit_status = 1

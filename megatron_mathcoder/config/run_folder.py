@@ -1,0 +1,70 @@
+"""The files of a run folder, by name.
+
+Decides: where a run keeps what, and which checkpoint folders are whole.
+Does not: read or write weights; trainer, converter and launcher share these names without knowing each other.
+
+    RUN/run.toml                      the resolved recipe
+    RUN/metrics.jsonl                 one row a step
+    RUN/validation.jsonl              one row per validation and blend part
+    RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files and run.toml
+    RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
+    RUN/logs/rank-1.log               output of local ranks other than 0
+"""
+
+import re
+from pathlib import Path
+
+from megatron_mathcoder.config.errors import CheckpointError
+
+RUN_FILE = "run.toml"
+METRICS_FILE = "metrics.jsonl"
+VALIDATION_FILE = "validation.jsonl"
+CHECKPOINTS = "checkpoints"
+PARTIAL_SUFFIX = ".partial"
+LAST_WRITTEN_FILE = "metadata.json"
+"""megatron-core writes this file of a checkpoint after all others."""
+
+_NAME = re.compile(r"iter_(\d{7,})")
+
+
+def checkpoint_name(step: int) -> str:
+    """Return the folder name of the checkpoint after ``step`` steps, as Megatron-LM writes it."""
+    return f"iter_{step:07d}"
+
+
+def checkpoint_step(folder: Path) -> int:
+    """Return the step in a checkpoint folder's name, or -1 for another name."""
+    match = _NAME.fullmatch(folder.name)
+    return int(match[1]) if match else -1
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Return whether ``folder`` holds a checkpoint whose save was finished."""
+    return folder.suffix != PARTIAL_SUFFIX and (folder / LAST_WRITTEN_FILE).is_file()
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the finished checkpoints of a ``checkpoints`` folder, oldest first."""
+    found = [path for path in folder.glob("iter_*") if checkpoint_step(path) >= 0 and is_checkpoint(path)]
+    return sorted(found, key=checkpoint_step)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the checkpoint that ``path`` means: itself, or the newest of a run folder or of its ``checkpoints`` folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if not path.exists():
+        raise CheckpointError(f"checkpoint {path}: it does not exist; give a run folder, its checkpoints/ or one iter_ folder")
+    if is_checkpoint(path):
+        return path
+    if path.suffix == PARTIAL_SUFFIX:
+        raise CheckpointError(f"checkpoint {path}: its save was never finished; take an older iter_ folder")
+    newest = (checkpoints_in(path / CHECKPOINTS) or checkpoints_in(path))[-1:]
+    if not newest:
+        raise CheckpointError(
+            f"checkpoint {path}: no finished checkpoint is in it (an iter_ folder with {LAST_WRITTEN_FILE}); "
+            "give a run folder, its checkpoints/ or one iter_ folder"
+        )
+    return newest[0]
