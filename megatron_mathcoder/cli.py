@@ -9,6 +9,7 @@ so it answers at once and never loads torch.
 
 import errno
 import importlib
+import os
 import sys
 import traceback
 from typing import NamedTuple
@@ -34,6 +35,22 @@ VERBS: dict[str, Verb] = {
     "generate": Verb("megatron_mathcoder.inference.generate:run", "let an exported model continue a prompt"),
 }
 
+OUR_PACKAGES = ("megatron_mathcoder", "data_tools", "checkpoints_convert")
+
+OTHER_PATH = "check the path"
+MENDABLE = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some space, or write to another disk",
+    errno.EACCES: "choose a path you may use, or ask for the permission",
+    errno.EPERM: "choose a path you may use, or ask for the permission",
+    errno.EROFS: "choose a path you may write to",
+    errno.ENOENT: OTHER_PATH,
+    errno.EISDIR: OTHER_PATH,
+    errno.ENOTDIR: OTHER_PATH,
+    errno.ENAMETOOLONG: OTHER_PATH,
+}
+"""What the operating system refuses for a reason a person can see and change, and what to do about it."""
+
 
 def usage() -> str:
     """Return the text of ``mathcoder --help``."""
@@ -47,7 +64,7 @@ def usage() -> str:
 
 
 def suggest(name: str, known: list[str]) -> str:
-    """Return `` Did you mean …?`` for the nearest known name, or the list of all of them."""
+    """Return ``did you mean '…'?`` for the nearest known name, or the list of all of them."""
     import difflib
 
     near = difflib.get_close_matches(name, known, n=1)
@@ -69,29 +86,54 @@ def main(argv: list[str]) -> int:
     if argv[0] not in VERBS:
         print(f"mathcoder: unknown verb {argv[0]!r}; {suggest(argv[0], list(VERBS))}", file=sys.stderr)
         return 2
-    module_name, function_name = VERBS[argv[0]].target.split(":")
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
-        return int(function(argv[1:]))
-    except MathCoderError as error:
-        if show_traceback:
-            traceback.print_exc()
-        print(f"mathcoder {argv[0]}: {error}", file=sys.stderr)
-        return error.exit_status
+        status = call(VERBS[argv[0]], argv[1:])
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print(f"\nmathcoder {argv[0]}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output (head, less) went away; nothing is wrong and nothing is left to print to.
-        sys.stderr.close()
+        if not reader_left():
+            raise
+        # The reader of our output (head, less) went away; nothing is wrong, and what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
+    except (MathCoderError, OSError, ModuleNotFoundError) as error:
+        message = explain(error)
+        if message is None:
             raise
         if show_traceback:
             traceback.print_exc()
-        print(f"mathcoder {argv[0]}: {error.strerror}: {error.filename or 'unnamed file'}", file=sys.stderr)
-        return 2
+        print(f"mathcoder {argv[0]}: {message}", file=sys.stderr)
+        return error.exit_status if isinstance(error, MathCoderError) else 2
+
+
+def call(verb: Verb, argv: list[str]) -> int:
+    """Import the verb's function and run it."""
+    module_name, function_name = verb.target.split(":")
+    return int(getattr(importlib.import_module(module_name), function_name)(argv))
+
+
+def explain(error: MathCoderError | OSError | ModuleNotFoundError) -> str | None:
+    """Return the one line to print for a failure a person can mend, or None for a defect of ours, which keeps its traceback."""
+    if isinstance(error, MathCoderError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        return None if package in ("", *OUR_PACKAGES) else f"{package} is not installed; mathcoder doctor says what to install"
+    if error.errno not in MENDABLE:
+        return None
+    return f"{error.strerror}: {error.filename or 'a file without a name'}; {MENDABLE[error.errno]}"
+
+
+def reader_left() -> bool:
+    """Return whether the other end of our standard output is closed; a pipe to a dead child process is another matter."""
+    import select
+
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def script() -> None:
