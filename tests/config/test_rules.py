@@ -1,0 +1,288 @@
+"""Every rule, broken once or more, with its whole message."""
+
+from collections.abc import Callable
+
+import pytest
+
+from megatron_mathcoder.config import rules
+from megatron_mathcoder.config.errors import ConfigError
+from megatron_mathcoder.config.schema import RunConfig
+
+Load = Callable[..., RunConfig]
+
+BROKEN: list[tuple[str, str, str]] = [
+    # rule, overrides, message
+    ("run_folder_is_named", "run.folder=", 'run.folder = "": must name a folder; write for example folder = "runs/first"'),
+    (
+        "one_run_length",
+        "training.epochs=3",
+        "training.steps = 100 and training.epochs = 3.0: the run's length must be given by exactly one; set the others to 0",
+    ),
+    (
+        "one_run_length",
+        "training.steps=0",
+        "training: none of steps, tokens, epochs is set; the run's length must be given by exactly one of them",
+    ),
+    (
+        "one_global_batch_size",
+        "training.global_batch_tokens=2048",
+        "training.global_batch_size = 8 and training.global_batch_tokens = 2048: the global batch must be given by exactly one; "
+        "set the others to 0",
+    ),
+    (
+        "one_global_batch_size",
+        "training.global_batch_size=0",
+        "training: none of global_batch_size, global_batch_tokens is set; the global batch must be given by exactly one of them",
+    ),
+    (
+        "global_batch_is_whole_samples",
+        "training.global_batch_size=0 training.global_batch_tokens=1000",
+        "training.global_batch_tokens = 1000: must be a multiple of dataset.seq_length = 256; the nearest is 1024",
+    ),
+    (
+        "global_batch_is_whole_samples",
+        "training.global_batch_size=0 training.global_batch_tokens=1",
+        "training.global_batch_tokens = 1: must be a multiple of dataset.seq_length = 256; the nearest is 256",
+    ),
+    (
+        "heads_divide_into_query_groups",
+        "model.num_query_groups=3",
+        "model.num_query_groups = 3: must divide model.num_attention_heads = 4; choose one of 1, 2, 4",
+    ),
+    (
+        "head_width_is_even",
+        "model.kv_channels=33",
+        "model.kv_channels = 33: must be even, RoPE turns channels in pairs; use 34",
+    ),
+    (
+        "rope_scaling_does_not_shrink",
+        "model.rope_scaling_factor=0.5",
+        "model.rope_scaling_factor = 0.5: must be 0 (no scaling) or at least 1 (Llama 3.1 has 8, Llama 3.2 has 32)",
+    ),
+    (
+        "sample_fits_the_architecture",
+        "dataset.seq_length=2048",
+        "dataset.seq_length = 2048: must be at most model.max_position_embeddings = 1024; "
+        "shorten the samples, or raise the other if the architecture is to learn longer ones",
+    ),
+    (
+        "no_context_parallel",
+        "parallel.context_parallel_size=2",
+        "parallel.context_parallel_size = 2: must be 1, context parallelism is not implemented here; "
+        "for long samples use tensor and sequence parallelism with training.recompute",
+    ),
+    (
+        "tensor_parallel_divides_the_layer",
+        "parallel.tensor_model_parallel_size=3",
+        "parallel.tensor_model_parallel_size = 3: must divide model.num_attention_heads = 4; choose one of 1, 2, 4",
+    ),
+    (
+        "tensor_parallel_divides_the_layer",
+        "parallel.tensor_model_parallel_size=4 model.ffn_hidden_size=386",
+        "parallel.tensor_model_parallel_size = 4: must divide model.ffn_hidden_size = 386; choose one of 1, 2",
+    ),
+    (
+        "tensor_parallel_divides_the_layer",
+        "parallel.tensor_model_parallel_size=4 model.num_attention_heads=12 model.num_query_groups=6",
+        "parallel.tensor_model_parallel_size = 4: must be a multiple or a divisor of model.num_query_groups = 6",
+    ),
+    (
+        "pipeline_divides_the_layers",
+        "parallel.pipeline_model_parallel_size=3",
+        "parallel.pipeline_model_parallel_size = 3 times parallel.virtual_pipeline_model_parallel_size = 1: "
+        "must divide model.num_layers = 4; choose a product among 1, 2, 4",
+    ),
+    (
+        "pipeline_divides_the_layers",
+        "parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=4",
+        "parallel.pipeline_model_parallel_size = 2 times parallel.virtual_pipeline_model_parallel_size = 4: "
+        "must divide model.num_layers = 4; choose a product among 1, 2, 4",
+    ),
+    (
+        "interleaving_needs_a_pipeline",
+        "parallel.virtual_pipeline_model_parallel_size=2",
+        "parallel.virtual_pipeline_model_parallel_size = 2: needs parallel.pipeline_model_parallel_size above 1, "
+        "which is 1; set it to 1 or add pipeline stages",
+    ),
+    (
+        "sequence_parallel_needs_tensor_parallel",
+        "parallel.sequence_parallel=true",
+        "parallel.sequence_parallel = true: needs parallel.tensor_model_parallel_size above 1, which is 1; "
+        "set it to false or raise the other",
+    ),
+    (
+        "sequence_parallel_needs_tensor_parallel",
+        "parallel.sequence_parallel=true parallel.tensor_model_parallel_size=4 dataset.seq_length=258",
+        "dataset.seq_length = 258: must be a multiple of parallel.tensor_model_parallel_size = 4 "
+        "when parallel.sequence_parallel = true; the nearest is 256",
+    ),
+    (
+        "param_gather_overlap_has_its_parts",
+        "parallel.overlap_param_gather=true",
+        "parallel.overlap_param_gather = true: needs parallel.use_distributed_optimizer = true and "
+        "parallel.overlap_grad_reduce = true; set that, or overlap_param_gather = false",
+    ),
+    (
+        "param_gather_overlap_has_its_parts",
+        "parallel.overlap_param_gather=true parallel.use_distributed_optimizer=true",
+        "parallel.overlap_param_gather = true: needs parallel.overlap_grad_reduce = true; "
+        "set that, or overlap_param_gather = false",
+    ),
+    (
+        "recomputed_groups_divide_the_chunk",
+        "training.recompute=full training.recompute_num_layers=3",
+        "training.recompute_num_layers = 3: must divide the 4 layers of one pipeline chunk; choose one of 1, 2, 4",
+    ),
+    (
+        "recomputed_groups_divide_the_chunk",
+        "training.recompute=full training.recompute_num_layers=4 parallel.pipeline_model_parallel_size=2",
+        "training.recompute_num_layers = 4: must divide the 2 layers of one pipeline chunk; choose one of 1, 2",
+    ),
+    (
+        "peak_learning_rate_is_the_largest",
+        "optimizer.min_lr=0.01",
+        "optimizer.min_lr = 0.01: must be at most optimizer.lr = 0.001; lower it or set it to 0",
+    ),
+    (
+        "wsd_has_its_decay",
+        "optimizer.lr_decay_style=WSD",
+        'optimizer.wsd_decay_steps = 0: must be set with optimizer.lr_decay_style = "WSD"; a tenth of the run is usual',
+    ),
+    (
+        "wsd_has_its_decay",
+        "optimizer.wsd_decay_steps=10",
+        'optimizer.wsd_decay_steps = 10: has no effect with optimizer.lr_decay_style = "cosine"; '
+        'set it to 0 or the style to "WSD"',
+    ),
+    (
+        "blend_has_parts",
+        "dataset.blend=[]",
+        "dataset.blend = []: must have at least one part; add a table [[dataset.blend]] with name and prefix",
+    ),
+    (
+        "blend_parts_are_named",
+        "dataset.blend.1.name=",
+        'dataset.blend.1.name = "": must not be empty; it names this part\'s validation loss',
+    ),
+    (
+        "blend_parts_are_named",
+        "dataset.blend.0.prefix=",
+        'dataset.blend.0.prefix = "": must not be empty; give the path of the dataset without .bin/.idx',
+    ),
+    (
+        "blend_parts_are_named",
+        "dataset.blend.0.prefix=tokens/books.idx",
+        'dataset.blend.0.prefix = "tokens/books.idx": must not have the ending; write "tokens/books"',
+    ),
+    (
+        "blend_names_differ",
+        "dataset.blend.1.name=books",
+        'dataset.blend: 2 parts are named "books"; give each its own, so that their losses can be told apart',
+    ),
+    (
+        "weights_for_all_or_none",
+        "dataset.blend.0.weight=0.3",
+        'dataset.blend: part "code" has weight = 0 and others have more; '
+        "give every part a positive weight, or none and use epochs",
+    ),
+    (
+        "validation_has_samples",
+        "validation.interval_steps=10 dataset.validation_fraction=0",
+        "validation.interval_steps = 10: needs dataset.validation_fraction above 0, which is 0.0; "
+        "set it to 0 or hold a share of the data out",
+    ),
+    (
+        "warmup_ends_before_the_decay",
+        "optimizer.lr_warmup_steps=100",
+        "optimizer.lr_warmup_steps = 100: must be less than 100, the step at which the decay ends "
+        "(the run's last step); shorten the warm-up or lengthen the run",
+    ),
+    (
+        "warmup_ends_before_the_decay",
+        "optimizer.lr_warmup_steps=50 optimizer.lr_decay_steps=40",
+        "optimizer.lr_warmup_steps = 50: must be less than 40, the step at which the decay ends "
+        "(optimizer.lr_decay_steps); shorten the warm-up or lengthen the run",
+    ),
+    (
+        "wsd_decay_starts_after_warmup",
+        "optimizer.lr_decay_style=WSD optimizer.wsd_decay_steps=95 optimizer.lr_warmup_steps=10",
+        "optimizer.wsd_decay_steps = 95: must be at most 90, the steps between optimizer.lr_warmup_steps = 10 and 100, "
+        "at which the decay ends (the run's last step)",
+    ),
+    (
+        "ranks_make_whole_models",
+        "parallel.processes=3 parallel.tensor_model_parallel_size=2",
+        "3 ranks: must be a multiple of the 2 that hold one model (parallel.tensor_model_parallel_size = 2 x "
+        "pipeline_model_parallel_size = 1 x context_parallel_size = 1); start 4 or lower one of these",
+    ),
+    (
+        "ranks_divide_the_batch",
+        "parallel.processes=3",
+        "training.global_batch_size = 8: must be a multiple of training.micro_batch_size = 2 times 3 data-parallel ranks; "
+        "the nearest is 6",
+    ),
+    (
+        "ranks_divide_the_batch",
+        "parallel.processes=3 training.global_batch_size=0 training.global_batch_tokens=2048",
+        "training.global_batch_tokens = 2048 is 8 samples: must be a multiple of training.micro_batch_size = 2 times "
+        "3 data-parallel ranks; the nearest is 1536",
+    ),
+    (
+        "interleaving_fills_the_pipeline",
+        "parallel.processes=2 parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=2 "
+        "training.global_batch_size=6",
+        "parallel.virtual_pipeline_model_parallel_size = 2: 3 micro-batches a step must be a multiple of "
+        "parallel.pipeline_model_parallel_size = 2; change the global batch, training.micro_batch_size or set it to 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "overrides", "message"), BROKEN, ids=[f"{rule}-{text[:40]}" for rule, text, _ in BROKEN])
+def test_a_broken_rule_says_what_to_change(load: Load, rule: str, overrides: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(*overrides.split())
+    assert str(error.value).partition("recipe.toml: ")[2] == message
+
+
+def test_every_rule_is_broken_here_or_in_a_test_of_its_own() -> None:
+    named = {rule.__name__ for rule in (*rules.RULES, *rules.WORLD_SIZE_RULES, *rules.STEP_RULES)}
+    elsewhere = {"_every_number_in_its_range", "local_ranks_are_all_ranks"}
+    assert {rule for rule, _, _ in BROKEN} | elsewhere == named
+
+
+def test_local_ranks_and_a_launcher_exclude_each_other(load: Load) -> None:
+    with pytest.raises(ConfigError) as error:
+        rules.check_world_size(load("parallel.processes=2"), 4)
+    assert str(error.value) == "parallel.processes = 2: 4 ranks were started; set it to 0 when torchrun or srun starts the ranks"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "optimizer.lr_decay_style=WSD optimizer.wsd_decay_steps=90 optimizer.lr_warmup_steps=10",
+        "optimizer.lr_warmup_steps=99",
+        "optimizer.lr_warmup_steps=100 optimizer.lr_decay_steps=101",
+        # In epochs only the data can tell.
+        "training.steps=0 training.epochs=1 optimizer.lr_warmup_steps=10000",
+        "dataset.seq_length=1024",
+        "model.rope_scaling_factor=1",
+        "model.hidden_size=96",
+        "optimizer.min_lr=1e-3",
+        "dataset.blend.0.weight=0.3 dataset.blend.1.weight=7",
+        "dataset.validation_fraction=0",
+        "training.recompute=selective training.recompute_num_layers=3",
+        "training.recompute=full training.recompute_num_layers=2 parallel.pipeline_model_parallel_size=2",
+        # More ranks than query groups: each holds a copy of one.
+        "parallel.processes=4 parallel.tensor_model_parallel_size=4 parallel.sequence_parallel=true",
+        "parallel.processes=2 parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=2",
+    ],
+)
+def test_what_only_just_keeps_the_rules_is_accepted(load: Load, overrides: str) -> None:
+    load(*overrides.split())
+
+
+def test_a_length_in_epochs_is_checked_when_its_steps_are_known(load: Load) -> None:
+    config = load("training.steps=0", "training.epochs=1", "optimizer.lr_warmup_steps=50")
+    rules.check_steps(config, 51)
+    with pytest.raises(ConfigError, match="lr_warmup_steps = 50: must be less than 50"):
+        rules.check_steps(config, 50)
