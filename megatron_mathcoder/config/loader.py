@@ -80,7 +80,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}; strings need quotes, true and false are lower case") from error
+        raise ConfigError(
+            f"{path}: not TOML: {error}; strings need quotes, true and false are lower case, no key comes twice"
+        ) from error
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

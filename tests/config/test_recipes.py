@@ -55,17 +55,20 @@ def test_a_real_run_is_the_published_one(name: str) -> None:
     assert config.training.precision == "bf16"
     assert config.dataset.seq_length == (8192 if name == "llama3_8b" else 4096)
     optimizer = dataclasses.asdict(config.optimizer)
-    assert optimizer.items() >= {
-        "lr": 4e-5,
-        "min_lr": 0.0,
-        "lr_decay_style": "cosine",
-        "lr_warmup_steps": 50,
-        "weight_decay": 0.1,
-        "adam_beta1": 0.9,
-        "adam_beta2": 0.999,
-        "adam_eps": 1e-8,
-        "clip_grad": 1.0,
-    }.items()
+    assert (
+        optimizer.items()
+        >= {
+            "lr": 4e-5,
+            "min_lr": 0.0,
+            "lr_decay_style": "cosine",
+            "lr_warmup_steps": 50,
+            "weight_decay": 0.1,
+            "adam_beta1": 0.9,
+            "adam_beta2": 0.999,
+            "adam_eps": 1e-8,
+            "clip_grad": 1.0,
+        }.items()
+    )
     assert [part.name for part in config.dataset.blend] == [
         "filtered_open_web_math",
         "filtered_cc_en_math",

@@ -26,8 +26,10 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "one_global_batch_size",
         "training.global_batch_tokens=2048",
-        "training.global_batch_size = 8 and training.global_batch_tokens = 2048: the global batch must be given by exactly one; "
-        "set the others to 0",
+        (
+            "training.global_batch_size = 8 and training.global_batch_tokens = 2048: the global batch must be given "
+            "by exactly one; set the others to 0"
+        ),
     ),
     (
         "one_global_batch_size",
@@ -62,14 +64,18 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "sample_fits_the_architecture",
         "dataset.seq_length=2048",
-        "dataset.seq_length = 2048: must be at most model.max_position_embeddings = 1024; "
-        "shorten the samples, or raise the other if the architecture is to learn longer ones",
+        (
+            "dataset.seq_length = 2048: must be at most model.max_position_embeddings = 1024; "
+            "shorten the samples, or raise the other if the architecture is to learn longer ones"
+        ),
     ),
     (
         "no_context_parallel",
         "parallel.context_parallel_size=2",
-        "parallel.context_parallel_size = 2: must be 1, context parallelism is not implemented here; "
-        "for long samples use tensor and sequence parallelism with training.recompute",
+        (
+            "parallel.context_parallel_size = 2: must be 1, context parallelism is not implemented here; "
+            "for long samples use tensor and sequence parallelism with training.recompute"
+        ),
     ),
     (
         "tensor_parallel_divides_the_layer",
@@ -89,44 +95,58 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "pipeline_divides_the_layers",
         "parallel.pipeline_model_parallel_size=3",
-        "parallel.pipeline_model_parallel_size = 3 times parallel.virtual_pipeline_model_parallel_size = 1: "
-        "must divide model.num_layers = 4; choose a product among 1, 2, 4",
+        (
+            "parallel.pipeline_model_parallel_size = 3 times parallel.virtual_pipeline_model_parallel_size = 1: "
+            "must divide model.num_layers = 4; choose a product among 1, 2, 4"
+        ),
     ),
     (
         "pipeline_divides_the_layers",
         "parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=4",
-        "parallel.pipeline_model_parallel_size = 2 times parallel.virtual_pipeline_model_parallel_size = 4: "
-        "must divide model.num_layers = 4; choose a product among 1, 2, 4",
+        (
+            "parallel.pipeline_model_parallel_size = 2 times parallel.virtual_pipeline_model_parallel_size = 4: "
+            "must divide model.num_layers = 4; choose a product among 1, 2, 4"
+        ),
     ),
     (
         "interleaving_needs_a_pipeline",
         "parallel.virtual_pipeline_model_parallel_size=2",
-        "parallel.virtual_pipeline_model_parallel_size = 2: needs parallel.pipeline_model_parallel_size above 1, "
-        "which is 1; set it to 1 or add pipeline stages",
+        (
+            "parallel.virtual_pipeline_model_parallel_size = 2: needs parallel.pipeline_model_parallel_size above 1, "
+            "which is 1; set it to 1 or add pipeline stages"
+        ),
     ),
     (
         "sequence_parallel_needs_tensor_parallel",
         "parallel.sequence_parallel=true",
-        "parallel.sequence_parallel = true: needs parallel.tensor_model_parallel_size above 1, which is 1; "
-        "set it to false or raise the other",
+        (
+            "parallel.sequence_parallel = true: needs parallel.tensor_model_parallel_size above 1, which is 1; "
+            "set it to false or raise the other"
+        ),
     ),
     (
         "sequence_parallel_needs_tensor_parallel",
         "parallel.sequence_parallel=true parallel.tensor_model_parallel_size=4 dataset.seq_length=258",
-        "dataset.seq_length = 258: must be a multiple of parallel.tensor_model_parallel_size = 4 "
-        "when parallel.sequence_parallel = true; the nearest is 256",
+        (
+            "dataset.seq_length = 258: must be a multiple of parallel.tensor_model_parallel_size = 4 "
+            "when parallel.sequence_parallel = true; the nearest is 256"
+        ),
     ),
     (
         "param_gather_overlap_has_its_parts",
         "parallel.overlap_param_gather=true",
-        "parallel.overlap_param_gather = true: needs parallel.use_distributed_optimizer = true and "
-        "parallel.overlap_grad_reduce = true; set that, or overlap_param_gather = false",
+        (
+            "parallel.overlap_param_gather = true: needs parallel.use_distributed_optimizer = true and "
+            "parallel.overlap_grad_reduce = true; set that, or overlap_param_gather = false"
+        ),
     ),
     (
         "param_gather_overlap_has_its_parts",
         "parallel.overlap_param_gather=true parallel.use_distributed_optimizer=true",
-        "parallel.overlap_param_gather = true: needs parallel.overlap_grad_reduce = true; "
-        "set that, or overlap_param_gather = false",
+        (
+            "parallel.overlap_param_gather = true: needs parallel.overlap_grad_reduce = true; "
+            "set that, or overlap_param_gather = false"
+        ),
     ),
     (
         "recomputed_groups_divide_the_chunk",
@@ -151,8 +171,10 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "wsd_has_its_decay",
         "optimizer.wsd_decay_steps=10",
-        'optimizer.wsd_decay_steps = 10: has no effect with optimizer.lr_decay_style = "cosine"; '
-        'set it to 0 or the style to "WSD"',
+        (
+            'optimizer.wsd_decay_steps = 10: has no effect with optimizer.lr_decay_style = "cosine"; '
+            'set it to 0 or the style to "WSD"'
+        ),
     ),
     (
         "blend_has_parts",
@@ -182,57 +204,77 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "weights_for_all_or_none",
         "dataset.blend.0.weight=0.3",
-        'dataset.blend: part "code" has weight = 0 and others have more; '
-        "give every part a positive weight, or none and use epochs",
+        (
+            'dataset.blend: part "code" has weight = 0 and others have more; '
+            "give every part a positive weight, or none and use epochs"
+        ),
     ),
     (
         "validation_has_samples",
         "validation.interval_steps=10 dataset.validation_fraction=0",
-        "validation.interval_steps = 10: needs dataset.validation_fraction above 0, which is 0.0; "
-        "set it to 0 or hold a share of the data out",
+        (
+            "validation.interval_steps = 10: needs dataset.validation_fraction above 0, which is 0.0; "
+            "set it to 0 or hold a share of the data out"
+        ),
     ),
     (
         "warmup_ends_before_the_decay",
         "optimizer.lr_warmup_steps=100",
-        "optimizer.lr_warmup_steps = 100: must be less than 100, the step at which the decay ends "
-        "(the run's last step); shorten the warm-up or lengthen the run",
+        (
+            "optimizer.lr_warmup_steps = 100: must be less than 100, the step at which the decay ends "
+            "(the run's last step); shorten the warm-up or lengthen the run"
+        ),
     ),
     (
         "warmup_ends_before_the_decay",
         "optimizer.lr_warmup_steps=50 optimizer.lr_decay_steps=40",
-        "optimizer.lr_warmup_steps = 50: must be less than 40, the step at which the decay ends "
-        "(optimizer.lr_decay_steps); shorten the warm-up or lengthen the run",
+        (
+            "optimizer.lr_warmup_steps = 50: must be less than 40, the step at which the decay ends "
+            "(optimizer.lr_decay_steps); shorten the warm-up or lengthen the run"
+        ),
     ),
     (
         "wsd_decay_starts_after_warmup",
         "optimizer.lr_decay_style=WSD optimizer.wsd_decay_steps=95 optimizer.lr_warmup_steps=10",
-        "optimizer.wsd_decay_steps = 95: must be at most 90, the steps between optimizer.lr_warmup_steps = 10 and 100, "
-        "at which the decay ends (the run's last step)",
+        (
+            "optimizer.wsd_decay_steps = 95: must be at most 90, the steps between optimizer.lr_warmup_steps = 10 and 100, "
+            "at which the decay ends (the run's last step)"
+        ),
     ),
     (
         "ranks_make_whole_models",
         "parallel.processes=3 parallel.tensor_model_parallel_size=2",
-        "3 ranks: must be a multiple of the 2 that hold one model (parallel.tensor_model_parallel_size = 2 x "
-        "pipeline_model_parallel_size = 1 x context_parallel_size = 1); start 4 or lower one of these",
+        (
+            "3 ranks: must be a multiple of the 2 that hold one model (parallel.tensor_model_parallel_size = 2 x "
+            "pipeline_model_parallel_size = 1 x context_parallel_size = 1); start 4 or lower one of these"
+        ),
     ),
     (
         "ranks_divide_the_batch",
         "parallel.processes=3",
-        "training.global_batch_size = 8: must be a multiple of training.micro_batch_size = 2 times 3 data-parallel ranks; "
-        "the nearest is 6",
+        (
+            "training.global_batch_size = 8: must be a multiple of training.micro_batch_size = 2 times 3 data-parallel ranks; "
+            "the nearest is 6"
+        ),
     ),
     (
         "ranks_divide_the_batch",
         "parallel.processes=3 training.global_batch_size=0 training.global_batch_tokens=2048",
-        "training.global_batch_tokens = 2048 is 8 samples: must be a multiple of training.micro_batch_size = 2 times "
-        "3 data-parallel ranks; the nearest is 1536",
+        (
+            "training.global_batch_tokens = 2048 is 8 samples: must be a multiple of training.micro_batch_size = 2 times "
+            "3 data-parallel ranks; the nearest is 1536"
+        ),
     ),
     (
         "interleaving_fills_the_pipeline",
-        "parallel.processes=2 parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=2 "
-        "training.global_batch_size=6",
-        "parallel.virtual_pipeline_model_parallel_size = 2: 3 micro-batches a step must be a multiple of "
-        "parallel.pipeline_model_parallel_size = 2; change the global batch, training.micro_batch_size or set it to 1",
+        (
+            "parallel.processes=2 parallel.pipeline_model_parallel_size=2 parallel.virtual_pipeline_model_parallel_size=2 "
+            "training.global_batch_size=6"
+        ),
+        (
+            "parallel.virtual_pipeline_model_parallel_size = 2: 3 micro-batches a step must be a multiple of "
+            "parallel.pipeline_model_parallel_size = 2; change the global batch, training.micro_batch_size or set it to 1"
+        ),
     ),
 ]
 
