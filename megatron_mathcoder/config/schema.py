@@ -92,7 +92,7 @@ class ModelConfig:
     init_method_std: float
     """Standard deviation of the initial weights."""
     make_vocab_size_divisible_by: int = 128
-    """The vocabulary is padded to a multiple of this times tensor_model_parallel_size; padding is never stored."""
+    """The vocabulary is padded to a multiple of this times tensor_model_parallel_size; the padding has no part in the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class ValidationSection:
     interval_steps: int = 0
     """Steps between validations; one more is made before the first and after the last step. 0 = never."""
     samples: int = 0
-    """Samples of each blend part's held-out share to use, rounded up to whole global batches; 0 = all."""
+    """Samples of each blend part's held-out share to use, 0 = all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,178 @@
+"""Floor 4: sharded save and load, whole or not at all.
+
+Decides: what a checkpoint holds (weights, optimizer, counters, the resolved recipe), in megatron-core's ``torch_dist``
+format with the optimizer in its fully reshardable form, so that any layout reads what any other wrote.
+Does not: choose when to save, or what to do with a bad checkpoint.
+
+A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so a torn save is never taken for a checkpoint.
+"""
+
+import os
+import shutil
+import tomllib
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from megatron.core import dist_checkpointing
+from megatron.core.dist_checkpointing.core import CheckpointingException
+from megatron.core.optimizer import MegatronOptimizer
+from torch.distributed.checkpoint.api import CheckpointException
+
+from megatron_mathcoder.config.errors import CheckpointError
+from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoints_in
+from megatron_mathcoder.config.schema import ModelConfig
+from megatron_mathcoder.model.gpt import CausalLM
+
+MODEL_FILES = (RUN_FILE, "model.toml")
+"""Files that may hold a checkpoint's [model] table: the trainer's run.toml, the importer's model.toml."""
+
+IRRELEVANT_FIELDS = ("architecture", "init_method_std", "make_vocab_size_divisible_by", "max_position_embeddings")
+"""Fields of ModelConfig in which a checkpoint may differ from the recipe without changing a weight's meaning."""
+
+CONTENT_METADATA = {
+    # The default form raises "flattened_range is not supported" in 0.16.1.
+    "distrib_optim_sharding_type": "fully_reshardable",
+    "singleton_local_shards": False,
+    "chained_optim_avoid_prefix": True,
+}
+
+
+class CheckpointFiles:
+    """The checkpoints of one run: where they lie and how many are kept."""
+
+    def __init__(self, folder: Path, recipe: str, keep_last: int) -> None:
+        """Keep the ``keep_last`` newest checkpoints (0 = all) in ``folder``, each with the text ``recipe`` as run.toml."""
+        self.folder = folder
+        self._recipe = recipe
+        self._keep_last = keep_last
+
+    def save(self, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer, counters: dict[str, int], step: int) -> Path:
+        """Write one checkpoint; a collective of all ranks. Parameters must be synchronised over data-parallel ranks.
+
+        Raises:
+            CheckpointError: the files could not be written; earlier checkpoints are untouched.
+        """
+        final = self.folder / checkpoint_name(step)
+        partial = final.with_name(final.name + PARTIAL_SUFFIX)
+        if dist.get_rank() == 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        dist.barrier()
+        content: dict[str, Any] = {**_sharded_weights(chunks), "counters": counters}
+        content["optimizer"] = optimizer.sharded_state_dict(content, is_loading=False, metadata=CONTENT_METADATA)
+        try:
+            dist_checkpointing.save(content, str(partial), content_metadata=dict(CONTENT_METADATA))
+        except (CheckpointException, CheckpointingException, OSError) as error:
+            raise CheckpointError(
+                f"saving {final} failed: {_reason(error)}; free space or move run.folder, then start the run again: "
+                "it resumes from the checkpoint before"
+            ) from error
+        if dist.get_rank() == 0:
+            self._commit(partial, final)
+        dist.barrier()
+        return final
+
+    def _commit(self, partial: Path, final: Path) -> None:
+        """Make the finished folder visible under its name, durably, then drop what is older than wanted."""
+        (partial / RUN_FILE).write_text(self._recipe)
+        _fsync(partial)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        _fsync(self.folder)
+        if self._keep_last:
+            for old in checkpoints_in(self.folder)[: -self._keep_last]:
+                shutil.rmtree(old)
+
+
+def load_weights(path: Path, model: ModelConfig, chunks: Sequence[CausalLM]) -> None:
+    """Load the weights of ``path`` into the chunks; a collective of all ranks.
+
+    Raises:
+        CheckpointError: the checkpoint is torn or of another architecture.
+    """
+    check_architecture(path, model)
+    _load_weights_into(chunks, _load(path, _sharded_weights(chunks)))
+
+
+def load_training_state(
+    path: Path, model: ModelConfig, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer
+) -> dict[str, int]:
+    """Load weights and optimizer of ``path`` and return its counters; a collective of all ranks.
+
+    Raises:
+        CheckpointError: the checkpoint is torn, of another architecture, or holds no optimizer.
+    """
+    check_architecture(path, model)
+    content = _sharded_weights(chunks)
+    content["optimizer"] = optimizer.sharded_state_dict(content, is_loading=True, metadata=CONTENT_METADATA)
+    loaded = _load(path, content)
+    if "counters" not in loaded:
+        raise CheckpointError(f"checkpoint {path}: it holds weights only; start a new run.folder with it as checkpoint.initial")
+    _load_weights_into(chunks, loaded)
+    optimizer.load_state_dict(loaded["optimizer"])
+    return loaded["counters"]
+
+
+def check_architecture(path: Path, model: ModelConfig) -> None:
+    """Compare the [model] table stored with a checkpoint with the recipe's.
+
+    Raises:
+        CheckpointError: a field that gives a weight its shape or meaning differs.
+    """
+    for name in MODEL_FILES:
+        if (path / name).is_file():
+            stored = tomllib.loads((path / name).read_text())["model"]
+            break
+    else:
+        raise CheckpointError(
+            f"checkpoint {path}: {' or '.join(MODEL_FILES)} is missing, so its architecture is unknown; import it again"
+        )
+    for field, value in asdict(model).items():
+        if field not in IRRELEVANT_FIELDS and field in stored and stored[field] != value:
+            raise CheckpointError(
+                f"checkpoint {path}: it has model.{field} = {stored[field]!r}, the recipe {value!r}; "
+                "use the recipe of the checkpoint's architecture or another checkpoint"
+            )
+
+
+def _sharded_weights(chunks: Sequence[CausalLM]) -> dict[str, Any]:
+    names = ["model"] if len(chunks) == 1 else [f"model{number}" for number in range(len(chunks))]
+    return {name: chunk.sharded_state_dict(metadata=dict(CONTENT_METADATA)) for name, chunk in zip(names, chunks, strict=True)}
+
+
+def _load_weights_into(chunks: Sequence[CausalLM], loaded: dict[str, Any]) -> None:
+    states = [loaded["model"]] if len(chunks) == 1 else [loaded[f"model{number}"] for number in range(len(chunks))]
+    for chunk, state in zip(chunks, states, strict=True):
+        chunk.load_state_dict(state, strict=True)
+
+
+def _load(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with warnings.catch_warnings():  # megatron-core calls what torch has deprecated
+            warnings.simplefilter("ignore", FutureWarning)
+            return dist_checkpointing.load(content, str(path))
+    except (CheckpointException, CheckpointingException, OSError, RuntimeError, KeyError, EOFError) as error:
+        raise CheckpointError(f"checkpoint {path}: it cannot be read: {_reason(error)}; use an older one") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what the ranks' errors say."""
+    if isinstance(error, CheckpointException) and error.failures:
+        rank, (inner, _trace) = next(iter(error.failures.items()))
+        return f"rank {rank}: {_reason(inner)}"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _fsync(folder: Path) -> None:
+    for path in [*folder.iterdir(), folder]:
+        if path.is_dir() and path != folder:
+            continue
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

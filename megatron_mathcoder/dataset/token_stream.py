@@ -1,0 +1,130 @@
+"""One .bin/.idx dataset as a circle of tokens, cut into samples.
+
+Decides: what a sample is: ``seq_length`` tokens and, for each, the token after it. An epoch cuts the whole circle once,
+starting at its own offset, so that every token is an input once and a label once; what the last sample lacks is masked.
+Does not: choose the order of samples (``blend.py``), or reset attention at document boundaries.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from megatron.core.datasets.indexed_dataset import IndexedDataset
+from numpy.typing import NDArray
+
+from megatron_mathcoder.config.errors import DataError
+
+
+class Sample(NamedTuple):
+    """Arrays of ``seq_length``."""
+
+    tokens: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    loss_mask: NDArray[np.float32]
+    """1 where the label counts, 0 in the tail of an epoch."""
+
+
+def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
+    """Open ``prefix.bin`` and ``prefix.idx`` and check that they belong together and to the model.
+
+    Raises:
+        DataError: a file is missing, the .bin is shorter than the .idx says, there is no token, or the tokenizer named
+            in ``prefix.manifest.json`` has more pieces than the model's vocabulary.
+    """
+    for suffix in (".idx", ".bin"):
+        if not Path(prefix + suffix).is_file():
+            raise DataError(f"dataset {prefix}: {prefix}{suffix} is missing; make it with mathcoder tokenize --output {prefix}")
+    _check_tokenizer(prefix, vocab_size)
+    try:
+        dataset = IndexedDataset(prefix)
+    except (AssertionError, ValueError) as error:
+        raise DataError(f"dataset {prefix}: {prefix}.idx is no Megatron index ({error}); run mathcoder tokenize again") from error
+    expected = _total_tokens(dataset) * dataset.index.dtype_size
+    actual = Path(prefix + ".bin").stat().st_size
+    if actual < expected:
+        raise DataError(f"dataset {prefix}: its .bin has {actual} bytes, its .idx needs {expected}; run mathcoder tokenize again")
+    if expected == 0:
+        raise DataError(f"dataset {prefix}: it holds no token; give mathcoder tokenize documents with text")
+    return dataset
+
+
+def _check_tokenizer(prefix: str, vocab_size: int) -> None:
+    manifest = Path(prefix + ".manifest.json")
+    if not manifest.is_file():  # a stock Megatron dataset has none; TokenStream.sample checks the ids it reads
+        return
+    tokenizer = json.loads(manifest.read_text())["tokenizer"]
+    if tokenizer["vocab_size"] > vocab_size:
+        raise DataError(
+            f"dataset {prefix}: made with {tokenizer['path']} of {tokenizer['vocab_size']} pieces, more than "
+            f"model.vocab_size = {vocab_size}; use the model's own tokenizer, or set model.vocab_size"
+        )
+
+
+def _total_tokens(dataset: IndexedDataset) -> int:
+    index = dataset.index
+    if len(index.sequence_lengths) == 0:
+        return 0
+    return int(index.sequence_pointers[-1]) // index.dtype_size + int(index.sequence_lengths[-1])
+
+
+def split_at_document(dataset: IndexedDataset, validation_fraction: float) -> int:
+    """Return the token offset where validation begins: the document start nearest to the last ``validation_fraction``."""
+    total = _total_tokens(dataset)
+    if validation_fraction == 0:
+        return total
+    wanted = int(total * (1 - validation_fraction)) * dataset.index.dtype_size
+    document = int(np.searchsorted(dataset.index.sequence_pointers, wanted))
+    pointers = dataset.index.sequence_pointers
+    return int(pointers[document]) // dataset.index.dtype_size if document < len(pointers) else total
+
+
+class TokenStream:
+    """Tokens ``[start, end)`` of a dataset, closed to a circle."""
+
+    def __init__(self, dataset: IndexedDataset, prefix: str, start: int, end: int, seq_length: int, vocab_size: int) -> None:
+        """Cut ``end - start`` tokens into samples of ``seq_length``; ids must be below ``vocab_size``.
+
+        Raises:
+            DataError: there is no token between start and end.
+        """
+        if end <= start:
+            raise DataError(f"dataset {prefix}: no token is left to train on; lower dataset.validation_fraction or add documents")
+        self._dataset = dataset
+        self._prefix = prefix
+        self._start = start
+        self.num_tokens = end - start
+        self._seq_length = seq_length
+        self._vocab_size = vocab_size
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch, the last one perhaps partly masked."""
+        return -(-self.num_tokens // self._seq_length)
+
+    def sample(self, number: int, offset: int = 0) -> Sample:
+        """Read sample ``number`` of the epoch whose first token is token ``offset`` of the circle."""
+        length = self._seq_length
+        window = self._read((offset + number * length) % self.num_tokens, length + 1).astype(np.int64)
+        largest = int(window.max())
+        if largest >= self._vocab_size:
+            raise DataError(
+                f"dataset {self._prefix}: it holds token id {largest}, model.vocab_size = {self._vocab_size}; "
+                "tokenize with the model's own tokenizer"
+            )
+        present = min(length, self.num_tokens - number * length)
+        mask = np.zeros(length, dtype=np.float32)
+        mask[:present] = 1.0
+        return Sample(window[:-1], window[1:], mask)
+
+    def _read(self, position: int, count: int) -> NDArray[np.integer]:
+        pieces = []
+        while count > 0:
+            here = min(count, self.num_tokens - position)
+            pieces.append(self._read_straight(self._start + position, here))
+            position, count = 0, count - here
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _read_straight(self, token: int, count: int) -> NDArray[np.integer]:
+        index = self._dataset.index
+        return self._dataset.bin_reader.read(dtype=index.dtype, count=count, offset=token * index.dtype_size)

@@ -1,0 +1,62 @@
+"""World to process groups: the one place where ranks are divided.
+
+Decides: the order of the parallel dimensions (tensor, context, data, pipeline: megatron-core's default), the initial
+seeds, and that every group is made and torn down together.
+Does not: choose sizes (the recipe does) or say who this process is (``platforms/ranks.py``).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state, tensor_parallel
+from megatron.core.process_groups_config import ProcessGroupCollection
+
+from megatron_mathcoder.config.schema import ParallelSection
+from megatron_mathcoder.platforms.interface import Platform
+from megatron_mathcoder.platforms.ranks import Rank
+
+PIPELINE_SEED_STRIDE = 100
+"""Seeds of neighbouring pipeline stages differ by this (megatron-core's own stride), so that stages get different weights."""
+
+
+@contextlib.contextmanager
+def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, seed: int) -> Iterator[ProcessGroupCollection]:
+    """Form all process groups, seed the generators, and tear the groups down at exit.
+
+    Tensor-parallel ranks share the default generator's seed, so that each takes its slice of the same initial matrix.
+    """
+    timeout = timedelta(minutes=parallel.distributed_timeout_minutes)
+    if rank.init_method:
+        dist.init_process_group(
+            platform.collective_backend, rank.init_method, timeout=timeout, rank=rank.rank, world_size=rank.world_size
+        )
+    else:
+        dist.init_process_group(platform.collective_backend, store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        interleaved = parallel.virtual_pipeline_model_parallel_size
+        parallel_state.initialize_model_parallel(
+            tensor_model_parallel_size=parallel.tensor_model_parallel_size,
+            pipeline_model_parallel_size=parallel.pipeline_model_parallel_size,
+            virtual_pipeline_model_parallel_size=interleaved if interleaved > 1 else None,
+            context_parallel_size=parallel.context_parallel_size,
+            distributed_timeout_minutes=max(1, round(parallel.distributed_timeout_minutes)),
+            create_gloo_process_groups=platform.collective_backend != "gloo",
+        )
+        groups = ProcessGroupCollection.use_mpu_process_groups()
+        stage_seed = seed + PIPELINE_SEED_STRIDE * groups.pp.rank()
+        torch.manual_seed(stage_seed)
+        tensor_parallel.model_parallel_cuda_manual_seed(stage_seed, force_reset_rng=True)
+        yield groups
+    finally:
+        parallel_state.destroy_model_parallel()
+        dist.destroy_process_group()
+
+
+def world_maximum(value: float, device: torch.device) -> float:
+    """Return the largest ``value`` of all ranks, on all ranks. A collective."""
+    tensor = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return tensor.item()

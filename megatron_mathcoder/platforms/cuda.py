@@ -1,0 +1,70 @@
+"""The CUDA platform: one NVIDIA GPU per rank, NCCL.
+
+Decides: which GPU a rank takes, and the peak rates used for MFU.
+Does not: tune anything; kernels are chosen in the model.
+"""
+
+import os
+
+import torch
+
+from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.platforms.interface import Platform
+
+PEAK_BF16_FLOPS = {
+    "B200": 2250e12,
+    "GB200": 2250e12,
+    "H200": 989e12,
+    "GH200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "H800": 989e12,
+    "A100": 312e12,
+    "A800": 312e12,
+    "L40S": 362e12,
+}
+"""Dense bf16 tensor-core FLOP/s by a part of the device name, from NVIDIA's data sheets (SXM unless named)."""
+
+
+class CudaPlatform(Platform):
+    """NVIDIA GPUs."""
+
+    name = "cuda"
+    collective_backend = "nccl"
+
+    def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
+        """Take GPU number ``local_rank`` of this host.
+
+        Raises:
+            PlatformError: torch sees no GPU, or fewer than ranks.
+        """
+        count = torch.cuda.device_count()
+        if local_rank >= count:
+            raise PlatformError(
+                f"platform.name = 'cuda': local rank {local_rank} needs GPU {local_rank}, torch sees {count}; "
+                "start one rank per GPU, or use --set platform.name=cpu"
+            )
+        if tensor_parallel:
+            # One hardware queue keeps the order in which a layer's collective and its matrix product were issued,
+            # which is what lets megatron-core overlap them; it is read when the CUDA context starts.
+            os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
+        torch.cuda.set_device(local_rank)
+
+    @property
+    def device(self) -> torch.device:
+        """This rank's GPU."""
+        return torch.device("cuda", torch.cuda.current_device())
+
+    def synchronize(self) -> None:
+        """Wait for this rank's GPU."""
+        torch.cuda.synchronize()
+
+    def peak_memory_bytes(self) -> int:
+        """Peak bytes held by torch's allocator on this rank's GPU."""
+        return torch.cuda.max_memory_allocated()
+
+    def peak_flops(self) -> float | None:
+        """Data-sheet rate by device name; None for a GPU not in the table."""
+        name = torch.cuda.get_device_name()
+        matches = [key for key in PEAK_BF16_FLOPS if key in name]
+        return PEAK_BF16_FLOPS[max(matches, key=len)] if matches else None

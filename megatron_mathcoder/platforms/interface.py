@@ -1,0 +1,43 @@
+"""What the rest of the project may ask of the hardware.
+
+Decides: the questions (device, collective backend, memory, peak arithmetic rate).
+Does not: answer them; ``cpu.py`` and ``cuda.py`` do, and ``select.py`` chooses one once per process.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+
+class Platform(ABC):
+    """One kind of hardware, chosen once at start and passed down."""
+
+    name: str
+    """``cpu`` or ``cuda``."""
+    collective_backend: str
+    """Name of the torch.distributed backend."""
+
+    @abstractmethod
+    def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
+        """Make this process ready: choose the device, set what must be set before it starts.
+
+        Must run before megatron-core is imported. ``tensor_parallel`` says whether collectives and matrix products
+        of one layer will overlap.
+        """
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """The device of this process's tensors."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until all queued device work is done (before a clock is read)."""
+
+    @abstractmethod
+    def peak_memory_bytes(self) -> int:
+        """Largest memory this process has held so far: device memory, or resident memory on a CPU."""
+
+    @abstractmethod
+    def peak_flops(self) -> float | None:
+        """Dense bf16 floating-point operations per second of one device by its data sheet; None where unknown."""

@@ -1,0 +1,35 @@
+"""The one place where a platform is chosen.
+
+Decides: which platform ``platform.name`` means on this machine, and prepares it.
+Does not: know what a platform does.
+"""
+
+import importlib
+import warnings
+
+import torch
+
+from megatron_mathcoder.config.schema import ParallelSection, PlatformSection
+from megatron_mathcoder.platforms import doctor
+from megatron_mathcoder.platforms.cpu import CpuPlatform
+from megatron_mathcoder.platforms.cuda import CudaPlatform
+from megatron_mathcoder.platforms.interface import Platform
+from megatron_mathcoder.platforms.ranks import Rank
+
+
+def select_platform(section: PlatformSection, parallel: ParallelSection, rank: Rank) -> Platform:
+    """Return the prepared platform of this process. Call once, before anything imports megatron-core.
+
+    Raises:
+        PlatformError: the platform asked for is not here, or the wrong ``apex`` is installed.
+    """
+    doctor.refuse_wrong_apex()
+    use_cuda = section.name == "cuda" or (section.name == "auto" and torch.cuda.is_available())
+    platform: Platform = CudaPlatform() if use_cuda else CpuPlatform()
+    # megatron-core warns at import of each optional package it does not find; none of them is used here.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        platform.prepare(rank.local_rank, parallel.tensor_model_parallel_size > 1 or parallel.context_parallel_size > 1)
+        importlib.import_module("megatron.core.models.gpt")
+        importlib.import_module("megatron.core.optimizer")
+    return platform

@@ -1,0 +1,158 @@
+"""``mathcoder train``: where a run is put together. It reads like a table of contents.
+
+Decides: the parts of a run and the order in which they come into being.
+Does not: contain any of them.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from megatron_mathcoder.config.batch import global_batch_size, planned_steps
+from megatron_mathcoder.config.loader import dump_config, load_config
+from megatron_mathcoder.config.rules import check_world_size
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, RUN_FILE, checkpoints_in, find_checkpoint
+from megatron_mathcoder.config.schema import RunConfig
+
+if TYPE_CHECKING:
+    from megatron.core.process_groups_config import ProcessGroupCollection
+
+    from megatron_mathcoder.dataset.blend import Blend
+    from megatron_mathcoder.platforms.interface import Platform
+    from megatron_mathcoder.platforms.ranks import Rank
+    from megatron_mathcoder.trainer.trainer import Trainer
+
+
+def run(argv: list[str]) -> int:
+    """Run ``mathcoder train``: 0 finished, 85 saved and stopped on a signal."""
+    parser = argparse.ArgumentParser(
+        prog="mathcoder train",
+        description="Train a model from one TOML recipe. Start it alone, by torchrun, or by srun with one task per rank; "
+        "--set parallel.processes=N starts N local ranks. A run whose folder exists goes on from its newest checkpoint.",
+    )
+    parser.add_argument("recipe", help="the run's TOML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one key, e.g. optimizer.lr=1e-5")
+    arguments = parser.parse_args(argv)
+    config = load_config(arguments.recipe, arguments.set)
+
+    from megatron_mathcoder.platforms import local_ranks
+    from megatron_mathcoder.platforms.ranks import read_rank
+
+    rank = read_rank()
+    if config.parallel.processes > 1 and not rank.init_method:
+        check_world_size(config, config.parallel.processes)
+        return local_ranks.run(["train", *argv], config.parallel.processes, Path(config.run.folder) / "logs")
+    return train(config, rank)
+
+
+def train(config: RunConfig, rank: "Rank") -> int:
+    """Train on this rank; every rank of the world calls this."""
+    from megatron_mathcoder.platforms.select import select_platform
+
+    check_world_size(config, rank.world_size)
+    platform = select_platform(config.platform, config.parallel, rank)
+
+    # These import megatron-core, which must find the platform prepared.
+    from megatron_mathcoder.dataset.blend import open_blend
+    from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.trainer.stop_signal import STOPPED_EXIT_STATUS
+
+    blend = open_blend(config.dataset, config.model.vocab_size, config.run.seed)
+    with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
+        trainer = build_trainer(config, platform, groups, blend)
+        if trainer.metrics is None:
+            return 0 if trainer.run() else STOPPED_EXIT_STATUS
+        with trainer.metrics as metrics:
+            metrics.say(describe(config, blend, trainer.total_steps, groups))
+            finished = trainer.run()
+            metrics.say(f"{'finished' if finished else 'stopped'} at step {trainer.state.step}; run folder {config.run.folder}")
+    return 0 if finished else STOPPED_EXIT_STATUS
+
+
+def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend") -> "Trainer":
+    """Build model, optimizer and files, and load what the run goes on from."""
+    from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights
+    from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
+    from megatron_mathcoder.model.transformer_config import build_transformer_config
+    from megatron_mathcoder.trainer.metrics import Metrics
+    from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler
+    from megatron_mathcoder.trainer.state import TrainState
+    from megatron_mathcoder.trainer.step import StepRunner
+    from megatron_mathcoder.trainer.stop_signal import StopSignal
+    from megatron_mathcoder.trainer.trainer import Trainer
+
+    folder = Path(config.run.folder)
+    resumed = checkpoints_in(folder / CHECKPOINTS)[-1:]
+    loads_weights = bool(resumed or config.checkpoint.initial)
+    total_steps = steps_of_run(config, blend)
+
+    transformer = build_transformer_config(config.model, config.parallel, config.training, initialize=not loads_weights)
+    chunks = build_chunks(config.model, transformer, groups, platform.device)
+    if config.checkpoint.initial and not resumed:
+        load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
+    wrapped = wrap_chunks(chunks, transformer, config.parallel, groups)
+    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups)
+    scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
+    state = TrainState()
+    if resumed:
+        state = TrainState.from_dict(load_training_state(resumed[0], config.model, chunks, optimizer))
+        scheduler.step(increment=state.step)
+
+    is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
+    recipe = dump_config(config)
+    if is_writer:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN_FILE).write_text(recipe)
+    return Trainer(
+        config=config,
+        platform=platform,
+        groups=groups,
+        chunks=chunks,
+        wrapped=wrapped,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        runner=StepRunner(
+            wrapped,
+            transformer,
+            groups,
+            seq_length=config.dataset.seq_length,
+            micro_batch_size=config.training.micro_batch_size,
+            device=platform.device,
+        ),
+        blend=blend,
+        checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last),
+        state=state,
+        total_steps=total_steps,
+        stop_signal=StopSignal(platform.device),
+        metrics=Metrics(folder, config.logging, total_steps, state.step) if is_writer else None,
+    )
+
+
+def steps_of_run(config: RunConfig, blend: "Blend") -> int:
+    """Return the run's length in optimizer steps, however the recipe states it."""
+    if config.training.epochs:
+        samples = config.training.epochs * blend.samples_per_epoch
+        return math.ceil(samples / global_batch_size(config.training, config.dataset))
+    return planned_steps(config.training, config.dataset)
+
+
+def describe(config: RunConfig, blend: "Blend", total_steps: int, groups: "ProcessGroupCollection") -> str:
+    """Return what rank 0 says before the first step: the layout, the length, and each part's share."""
+    from megatron_mathcoder.config.architectures import parameter_count
+
+    samples = global_batch_size(config.training, config.dataset)
+    sizes = f"TP {groups.tp.size()} × PP {groups.pp.size()} × CP {groups.cp.size()} × DP {groups.dp.size()}"
+    length = f"{total_steps} steps of {samples} samples of {config.dataset.seq_length} tokens"
+    lines = [
+        f"{config.model.architecture}: {parameter_count(config.model):,} parameters, {sizes}, {config.training.precision}",
+        f"{length}; an epoch has {blend.samples_per_epoch} samples",
+    ]
+    for part, drawn in zip(blend.parts, blend.part_samples_per_epoch, strict=True):
+        epochs = total_steps * samples / blend.samples_per_epoch * drawn / part.training.num_samples
+        held_out = part.validation.num_tokens if part.validation is not None else 0
+        lines.append(
+            f"  {part.name}: {part.training.num_tokens:,} tokens, {drawn / blend.samples_per_epoch:.1%} of the samples, "
+            f"{epochs:.2f} epochs in this run, {held_out:,} tokens held out"
+        )
+    return "\n".join(lines)

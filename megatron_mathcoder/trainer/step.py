@@ -1,0 +1,130 @@
+"""One optimizer step, and one forward pass without it.
+
+Decides: the loss (sum over unmasked tokens of all ranks divided by their number) and the order of a step's parts.
+Does not: choose data, log, or save.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from megatron.core.distributed import DistributedDataParallel, finalize_model_grads
+from megatron.core.optimizer import MegatronOptimizer
+from megatron.core.pipeline_parallel import get_forward_backward_func
+from megatron.core.pipeline_parallel.p2p_communication import P2PCommunicator
+from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.transformer import TransformerConfig
+from torch import Tensor
+
+from megatron_mathcoder.dataset.batch import MicroBatch
+
+BatchFactory = Callable[[], Iterator[MicroBatch]]
+"""Starts the micro-batches of one step from the beginning; every pipeline chunk reads its own copy."""
+
+
+class StepResult(NamedTuple):
+    """The same on every rank."""
+
+    loss: float
+    grad_norm: float
+
+
+class StepRunner:
+    """Runs megatron-core's pipeline schedule over this rank's chunks."""
+
+    def __init__(
+        self,
+        chunks: list[DistributedDataParallel],
+        transformer: TransformerConfig,
+        groups: ProcessGroupCollection,
+        *,
+        seq_length: int,
+        micro_batch_size: int,
+        device: torch.device,
+    ) -> None:
+        """Wire the schedule's hooks to the chunks and choose the schedule from the groups."""
+        self._chunks = chunks
+        self._groups = groups
+        self._device = device
+        _connect_gradient_hooks(transformer, chunks)
+        pipelined = groups.pp.size() > 1
+        self._run_schedule = partial(
+            get_forward_backward_func(groups.pp.size(), transformer.virtual_pipeline_model_parallel_size),
+            forward_step_func=_forward_step,
+            model=chunks,
+            seq_length=seq_length,
+            micro_batch_size=micro_batch_size,
+            p2p_communicator=P2PCommunicator(pp_group=groups.pp, config=transformer) if pipelined else None,
+            pg_collection=groups,
+        )
+
+    def train(self, batches: BatchFactory, num_microbatches: int, optimizer: MegatronOptimizer) -> StepResult:
+        """Forward, backward, reduce, clip, update. Returns the loss before the update and the norm before clipping."""
+        for chunk in self._chunks:
+            chunk.zero_grad_buffer()
+        optimizer.zero_grad()
+        loss = self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=False))
+        _updated, grad_norm, _zeros = optimizer.step()
+        return StepResult(loss, float(grad_norm))
+
+    def evaluate(self, batches: BatchFactory, num_microbatches: int) -> float:
+        """Return the mean loss over all unmasked tokens of the micro-batches of all ranks."""
+        for chunk in self._chunks:
+            chunk.eval()
+        try:
+            with torch.no_grad():
+                return self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=True))
+        finally:
+            for chunk in self._chunks:
+                chunk.train()
+
+    def _forward_backward(self, batches: BatchFactory, num_microbatches: int, forward_only: bool) -> list[dict[str, Tensor]]:
+        return self._run_schedule(
+            data_iterator=[batches() for _ in self._chunks], num_microbatches=num_microbatches, forward_only=forward_only
+        )
+
+    def _mean_loss(self, losses: list[dict[str, Tensor]]) -> float:
+        """Sum over micro-batches and data-parallel ranks on the last stage, then tell the other stages."""
+        total = torch.zeros(2, dtype=torch.float64, device=self._device)
+        for row in losses:
+            total += row["sum_and_tokens"]
+        dist.all_reduce(total, group=self._groups.dp_cp)
+        last_stage = dist.get_process_group_ranks(self._groups.pp)[-1]
+        dist.broadcast(total, src=last_stage, group=self._groups.pp)
+        return (total[0] / total[1]).item()
+
+
+def _forward_step(batches: Iterator[MicroBatch], chunk: torch.nn.Module) -> tuple[Tensor, Callable[..., Any]]:
+    """megatron-core's forward step: the chunk's output and, for the last stage, what to do with it."""
+    batch = next(batches)
+    # RoPE needs no position ids and causal attention no mask.
+    output = chunk(batch.tokens, None, None, labels=batch.labels)
+    return output, partial(_loss, batch.loss_mask)
+
+
+def _loss(loss_mask: Tensor, token_losses: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Return the sum of unmasked token losses, their number, and both for the log.
+
+    Three values make megatron-core divide by the number of tokens of all ranks; with two it would average averages, and
+    multiply by the context-parallel size.
+    """
+    total = (token_losses.float() * loss_mask).sum()
+    tokens = loss_mask.sum()
+    report = torch.stack([total.detach().double(), tokens.double()])
+    return total, tokens.to(torch.int), {"sum_and_tokens": report}
+
+
+def _connect_gradient_hooks(transformer: TransformerConfig, chunks: list[DistributedDataParallel]) -> None:
+    """Tell megatron-core's schedule when gradients may be reduced and how they are finished."""
+    transformer.finalize_model_grads_func = finalize_model_grads
+    if chunks[0].ddp_config.overlap_grad_reduce:
+        no_sync = [chunk.no_sync for chunk in chunks]
+        transformer.no_sync_func = no_sync if len(chunks) > 1 else no_sync[0]
+        # Interleaved stages reduce at the same points of the schedule, or ranks of one data-parallel group would meet in
+        # different orders.
+        if len(chunks) > 1:
+            transformer.grad_sync_func = [chunk.start_grad_sync for chunk in chunks]
+    if chunks[0].ddp_config.overlap_param_gather and len(chunks) > 1:
+        transformer.param_sync_func = [chunk.start_param_sync for chunk in chunks]

@@ -1,0 +1,37 @@
+"""Stopping on request, at the end of a step, on all ranks at once.
+
+Decides: which signals ask for a stop, and that all ranks agree on the step at which they stop.
+Does not: save or exit; the trainer does.
+"""
+
+import signal
+from types import FrameType
+
+import torch
+
+from megatron_mathcoder.parallel import world_maximum
+
+STOPPED_EXIT_STATUS = 85
+"""Exit status of a run that saved and stopped because it was asked to: the launcher may start it again."""
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
+class StopSignal:
+    """A flag raised by SIGTERM (preemption), SIGUSR1 (time limit ahead) or the first Ctrl-C; a second Ctrl-C interrupts."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Install the handlers; ``device`` is where the ranks' agreement is computed."""
+        self._received = False
+        self._device = device
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._raise_flag)
+
+    def _raise_flag(self, number: int, _frame: FrameType | None) -> None:
+        self._received = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def agreed(self) -> bool:
+        """Return whether any rank was asked to stop. A collective of one number, once per step."""
+        return world_maximum(float(self._received), self._device) > 0
