@@ -27,7 +27,6 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "": (
         "numpy>=2",
         "orjson>=3.10",
-        "psutil>=5.9",
         "pyarrow>=17",
         "sentencepiece>=0.2",
         "tiktoken>=0.8",
