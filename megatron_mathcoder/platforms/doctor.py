@@ -1,12 +1,11 @@
 """``mathcoder doctor``: what this machine can do, and what to do about what it cannot.
 
-Decides: which packages each capability needs and the remedy when one is missing; what counts as the wrong ``apex``.
+Decides: which packages each capability needs and the remedy when one is missing.
 Does not: change anything, use the network, or import a package other than torch and psutil (versions come from metadata).
 """
 
 import argparse
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -16,12 +15,11 @@ import subprocess
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 from megatron_mathcoder import __version__
-from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.platforms.apex import find_apex
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "": (
@@ -56,49 +54,6 @@ class Capability:
     can: bool
     remedy: str = ""
     """What is missing and how to get it; "" where nothing is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApexState:
-    """What ``import apex`` would find."""
-
-    kind: str
-    """``none``, ``nvidia``, or ``wrong``: something else that megatron-core would take for NVIDIA's."""
-    location: str = ""
-    remedy: str = ""
-
-
-def find_apex() -> ApexState:
-    """Look at the importable ``apex`` without importing it.
-
-    megatron-core switches to NVIDIA apex's fused layers as soon as *any* module of that name can be imported, and then
-    fails when it builds the model. NVIDIA's has ``apex.optimizers``; the package called ``apex`` on the Python Package
-    Index is a toolkit for the Pyramid web framework and has not.
-    """
-    spec = importlib.util.find_spec("apex")
-    if spec is None:
-        return ApexState(kind="none")
-    folders = list(spec.submodule_search_locations or [])
-    location = spec.origin or ", ".join(folders)
-    if PathFinder.find_spec("apex.optimizers", folders) is not None:
-        return ApexState(kind="nvidia", location=location)
-    installed = _version("apex")
-    remedy = f"remove it: pip uninstall apex (version {installed})" if installed else "rename it, or take its folder off sys.path"
-    return ApexState(kind="wrong", location=location, remedy=remedy)
-
-
-def refuse_wrong_apex() -> None:
-    """Stop before megatron-core meets a module called ``apex`` that is not NVIDIA's.
-
-    Raises:
-        PlatformError: ``apex`` can be imported and has no ``apex.optimizers``.
-    """
-    apex = find_apex()
-    if apex.kind == "wrong":
-        raise PlatformError(
-            f"the module apex at {apex.location} is not NVIDIA's (it has no apex.optimizers), and megatron-core would mistake it "
-            f"for NVIDIA's; {apex.remedy}; nothing here needs apex"
-        )
 
 
 def _version(distribution: str) -> str | None:

@@ -10,7 +10,7 @@ import warnings
 import torch
 
 from megatron_mathcoder.config.schema import ParallelSection, PlatformSection
-from megatron_mathcoder.platforms import doctor
+from megatron_mathcoder.platforms.apex import refuse_wrong_apex
 from megatron_mathcoder.platforms.cpu import CpuPlatform
 from megatron_mathcoder.platforms.cuda import CudaPlatform
 from megatron_mathcoder.platforms.interface import Platform
@@ -23,7 +23,7 @@ def select_platform(section: PlatformSection, parallel: ParallelSection, rank: R
     Raises:
         PlatformError: the platform asked for is not here, or the wrong ``apex`` is installed.
     """
-    doctor.refuse_wrong_apex()
+    refuse_wrong_apex()
     use_cuda = section.name == "cuda" or (section.name == "auto" and torch.cuda.is_available())
     platform: Platform = CudaPlatform() if use_cuda else CpuPlatform()
     # megatron-core warns at import of each optional package it does not find; none of them is used here.
