@@ -1,1 +1,1 @@
-"""The bridge between megatron-core checkpoints and Hugging Face folders; numpy only, no torch."""
+"""The bridge between megatron-core checkpoints and Hugging Face folders; standard library only at import, no torch."""

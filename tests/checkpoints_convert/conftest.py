@@ -1,0 +1,102 @@
+"""Stock megatron-core in processes of its own, and logits of Hugging Face folders."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from checkpoints_convert.architecture_file import architecture_text
+from megatron_mathcoder.config.architectures import TINY_LLAMA
+from megatron_mathcoder.config.schema import ModelConfig
+
+STOCK_MEGATRON = Path(__file__).with_name("stock_megatron.py")
+SHARED_DATA = Path(__file__).parents[2] / "../shared/data"
+
+TINY = replace(
+    TINY_LLAMA,
+    hidden_size=64,
+    ffn_hidden_size=96,
+    kv_channels=16,
+    vocab_size=120,
+    max_position_embeddings=256,
+    init_method_std=0.1,
+    make_vocab_size_divisible_by=16,
+)
+"""The vocabulary is padded from 120 to 128 rows."""
+
+StockMegatron = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2 × 24 token ids below 117 as .npy."""
+    path = tmp_path_factory.mktemp("tokens") / "tokens.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 117, (2, 24)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> StockMegatron:
+    """Run a stock GPTModel; returns a folder with logits.npy, losses.json and, if it was not loaded, checkpoint/."""
+
+    def run(model: ModelConfig, *, tp: int = 1, pp: int = 1, vpp: int = 1, load: Path | None = None, steps: int = 0) -> Path:
+        folder = tmp_path_factory.mktemp("stock")
+        job: dict[str, Any] = {"model": asdict(model), "tp": tp, "pp": pp, "vpp": vpp, "steps": steps, "tokens": str(tokens)}
+        job |= {"store": str(folder / "store"), "logits": str(folder / "logits.npy"), "losses": str(folder / "losses.json")}
+        job |= {"load": str(load or ""), "save": ""}
+        if load is None:
+            (folder / "checkpoint").mkdir()
+            (folder / "checkpoint" / "model.toml").write_text(architecture_text(model))
+            job["save"] = str(folder / "checkpoint")
+        (folder / "job.json").write_text(json.dumps(job))
+        command = [sys.executable, str(STOCK_MEGATRON), str(folder / "job.json")]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        ranks = [
+            subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True, env=environment) for rank in range(tp * pp)
+        ]
+        errors = [rank.communicate(timeout=300)[1] for rank in ranks]
+        assert all(rank.returncode == 0 for rank in ranks), "\n".join(errors)
+        return folder
+
+    return run
+
+
+def hf_logits(folder: Path, tokens: Path) -> np.ndarray:
+    """fp32 logits of a Hugging Face folder."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        return model(torch.from_numpy(np.load(tokens))).logits.numpy()
+
+
+@pytest.fixture(scope="session")
+def logits_of(tokens: Path) -> Callable[[Path], np.ndarray]:
+    return lambda folder: hf_logits(folder, tokens)
+
+
+@pytest.fixture
+def tiny() -> ModelConfig:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(stock_megatron: StockMegatron) -> Path:
+    """A torch_dist checkpoint of TINY with its model.toml, written by stock megatron-core in one process."""
+    return stock_megatron(TINY) / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def mistral_tokenizer() -> Path:
+    path = SHARED_DATA / "tokenizers" / "mistral_v1.model"
+    if not path.is_file():
+        pytest.skip("the shared tokenizers are not on this machine")
+    return path

@@ -1,0 +1,209 @@
+"""One rank of a stock megatron-core GPTModel on CPU: the judge of what the converter reads and writes.
+
+Run as ``python stock_megatron.py JOB.json RANK``, once per rank. Nothing of the project is imported here on purpose: only public
+megatron-core, with the CUDA calls it makes on CPU answered by the few stand-ins below.
+
+JOB: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write, "" =
+none), load / save (torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and save), losses (.json).
+"""
+
+import json
+import sys
+import warnings
+from datetime import timedelta
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch.overrides import TorchFunctionMode
+
+
+class CudaMeansCpu(TorchFunctionMode):
+    """``device="cuda"`` in a factory call or a ``.to`` makes a CPU tensor."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if "cuda" in str(kwargs.get("device")):
+            kwargs["device"] = "cpu"
+        return function(*args, **kwargs)
+
+
+def answer_cuda_calls_on_cpu() -> None:
+    torch.cuda.current_device = lambda: "cpu"
+    torch.cuda.synchronize = lambda *_: None
+    torch.Tensor.cuda = lambda tensor, *_, **__: tensor
+    CudaMeansCpu().__enter__()
+
+
+def transformer_config(model: dict, job: dict):
+    from megatron.core.transformer.transformer_config import TransformerConfig
+
+    window = (model["sliding_window"] - 1, 0) if model["sliding_window"] else None
+    return TransformerConfig(
+        num_layers=model["num_layers"],
+        hidden_size=model["hidden_size"],
+        ffn_hidden_size=model["ffn_hidden_size"],
+        num_attention_heads=model["num_attention_heads"],
+        num_query_groups=model["num_query_groups"],
+        kv_channels=model["kv_channels"],
+        layernorm_epsilon=model["layernorm_epsilon"],
+        init_method_std=model["init_method_std"],
+        add_qkv_bias=model["add_qkv_bias"],
+        window_size=window,
+        normalization="RMSNorm",
+        gated_linear_unit=True,
+        activation_func=torch.nn.functional.silu,
+        add_bias_linear=False,
+        attention_dropout=0.0,
+        hidden_dropout=0.0,
+        bias_activation_fusion=False,
+        masked_softmax_fusion=False,
+        persist_layer_norm=False,
+        use_cpu_initialization=True,
+        params_dtype=torch.float32,
+        pipeline_dtype=torch.float32,
+        tensor_model_parallel_size=job["tp"],
+        pipeline_model_parallel_size=job["pp"],
+        virtual_pipeline_model_parallel_size=job["vpp"] if job["vpp"] > 1 else None,
+        deallocate_pipeline_outputs=False,
+    )
+
+
+def build(job: dict) -> list:
+    from megatron.core import parallel_state
+    from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
+    from megatron.core.models.gpt.gpt_model import GPTModel
+
+    model, multiple = job["model"], job["model"]["make_vocab_size_divisible_by"] * job["tp"]
+    config, chunks = transformer_config(model, job), []
+    for chunk in range(job["vpp"]):
+        pre = parallel_state.is_pipeline_first_stage(ignore_virtual=job["vpp"] == 1, vp_stage=chunk)
+        post = parallel_state.is_pipeline_last_stage(ignore_virtual=job["vpp"] == 1, vp_stage=chunk)
+        chunks.append(
+            GPTModel(
+                config,
+                get_gpt_layer_local_spec(normalization="RMSNorm"),
+                vocab_size=-(-model["vocab_size"] // multiple) * multiple,
+                max_sequence_length=model["max_position_embeddings"],
+                pre_process=pre,
+                post_process=post,
+                parallel_output=False,
+                share_embeddings_and_output_weights=model["share_embeddings_and_output_weights"],
+                position_embedding_type="rope",
+                rotary_base=model["rotary_base"],
+                rope_scaling=bool(model["rope_scaling_factor"]),
+                rope_scaling_factor=model["rope_scaling_factor"] or 8.0,
+                vp_stage=chunk if job["vpp"] > 1 else None,
+            )
+        )
+    for module in chunks:  # random norms and biases too: an exchange of two of them must show
+        for name, parameter in sorted(module.named_parameters()):
+            if parameter.ndim == 1:
+                generator = torch.Generator().manual_seed(job.get("seed", 0) + len(name))
+                with torch.no_grad():
+                    parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return chunks
+
+
+def sharded_state(chunks: list) -> dict:
+    state: dict = {}
+    for index, module in enumerate(chunks):
+        state[f"model{index}"] = module.sharded_state_dict(prefix="")
+    return state
+
+
+def load(chunks: list, folder: str) -> None:
+    from megatron.core import dist_checkpointing
+
+    state = dist_checkpointing.load(sharded_state(chunks), folder)
+    for index, module in enumerate(chunks):
+        module.load_state_dict(state[f"model{index}"])
+
+
+def forward(chunks: list, job: dict, tokens: torch.Tensor, backward: bool):
+    """Run the pipeline schedule on one microbatch; returns (logits, loss) on the last stage, else (None, None)."""
+    from megatron.core.pipeline_parallel import get_forward_backward_func
+    from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
+    from megatron.core.tensor_parallel.mappings import gather_from_tensor_model_parallel_region as gather
+
+    kept = []
+    positions = torch.arange(tokens.shape[1])[None].expand_as(tokens)
+
+    def loss_of(logits):
+        kept.append(gather(logits.detach()).float())
+        losses = vocab_parallel_cross_entropy(logits[:, :-1].transpose(0, 1).contiguous(), tokens[:, 1:].t().contiguous())
+        return losses.mean(), {"loss": losses.mean().detach()}
+
+    def step(batches, module):
+        next(batches)
+        return module(tokens, positions, None), loss_of
+
+    count = job["pp"] if job["vpp"] > 1 else 1
+    reduced = get_forward_backward_func()(
+        forward_step_func=step,
+        data_iterator=[iter(range(count)) for _ in chunks] if len(chunks) > 1 else iter(range(count)),
+        model=chunks if len(chunks) > 1 else chunks[0],
+        num_microbatches=count,
+        seq_length=tokens.shape[1],
+        micro_batch_size=tokens.shape[0],
+        forward_only=not backward,
+    )
+    return (kept[0], float(reduced[0]["loss"])) if kept else (None, None)
+
+
+def train(chunks: list, job: dict, tokens: torch.Tensor) -> list[float]:
+    """Plain SGD on the whole model; embedding and norm gradients are shared as megatron-core's finalize_model_grads does."""
+    from megatron.core import parallel_state
+
+    losses = []
+    for _ in range(job["steps"]):
+        _, loss = forward(chunks, job, tokens, backward=True)
+        losses.append(loss)
+        shared = [m.shared_embedding_or_output_weight() for m in chunks if m.share_embeddings_and_output_weights]
+        for weight in (w for w in shared if w is not None and parallel_state.is_rank_in_embedding_group() and job["pp"] > 1):
+            dist.all_reduce(weight.grad, group=parallel_state.get_embedding_group())
+        with torch.no_grad():
+            for parameter in (p for module in chunks for p in module.parameters() if p.grad is not None):
+                parameter -= 0.05 * parameter.grad
+                parameter.grad = None
+    return losses
+
+
+def main(job: dict, rank: int) -> None:
+    torch.set_num_threads(1)
+    answer_cuda_calls_on_cpu()
+    from megatron.core import dist_checkpointing, parallel_state
+    from megatron.core.tensor_parallel.random import initialize_rng_tracker
+
+    world = job["tp"] * job["pp"]
+    store = dist.FileStore(job["store"], world)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=120))
+    parallel_state.initialize_model_parallel(
+        job["tp"], job["pp"], virtual_pipeline_model_parallel_size=job["vpp"] if job["vpp"] > 1 else None
+    )
+    initialize_rng_tracker(inference_rng_tracker=True, force_reset=True)
+    torch.manual_seed(job.get("seed", 0))
+    chunks = build(job)
+    for module in chunks:
+        module.config.finalize_model_grads_func = None
+    if job["load"]:
+        load(chunks, job["load"])
+    tokens = torch.from_numpy(np.load(job["tokens"]))
+    losses = train(chunks, job, tokens) if job["steps"] else []
+    if losses and losses[0] is not None and parallel_state.get_tensor_model_parallel_rank() == 0:
+        with open(job["losses"], "w") as file:  # noqa: PTH123
+            json.dump(losses, file)
+    if job["logits"]:
+        with torch.no_grad():
+            logits, _ = forward(chunks, job, tokens, backward=False)
+        if logits is not None and parallel_state.get_tensor_model_parallel_rank() == 0:
+            np.save(job["logits"], logits[..., : job["model"]["vocab_size"]].numpy())
+    if job["save"]:
+        dist_checkpointing.save(sharded_state(chunks), job["save"])
+    dist.barrier()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    with open(sys.argv[1]) as job_file:  # noqa: PTH123
+        main(json.load(job_file), int(sys.argv[2]))
