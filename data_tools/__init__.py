@@ -1,1 +1,5 @@
-"""The data tools: raw corpora to token ids on CPU, one document at a time, with no torch."""
+"""The data tools: raw corpora to token ids, on CPU, one document at a time.
+
+Nothing in this package imports torch or megatron, not even late; a test holds that. The trainer meets it only at
+``.bin/.idx`` files.
+"""

@@ -1,0 +1,143 @@
+"""From what a person names (files, folders) to slices: pieces of input that can be read on their own, in a fixed order.
+
+Decides: which files count, the order they are read in, where a plain JSONL or parquet file is cut. The cuts depend on the
+inputs alone, never on the number of workers, so the output does not either.
+Does not: parse rows (``rows.py``).
+
+A plain ``.jsonl`` is cut at newlines and a ``.parquet`` at row groups. ``.gz`` and ``.zst`` can only be read from their
+beginning, so such a file is one slice.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from megatron_mathcoder.config.errors import DataError
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+MIN_SLICE_BYTES = 16 * 2**20
+MAX_SLICE_BYTES = 256 * 2**20
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class InputSlice:
+    """A piece of an input file.
+
+    ``start`` and ``end`` are byte offsets for plain JSONL, row-group numbers for parquet, and 0 and the file's size for a
+    compressed file. ``first_line`` is the 1-based line (parquet: row) that the slice begins with. ``bytes`` is its size on
+    disk, for progress.
+    """
+
+    path: str
+    start: int
+    end: int
+    first_line: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file as it was when the run was planned: ``bytes`` on disk, ``sha256`` of its content, and its slices."""
+
+    path: str
+    bytes: int
+    sha256: str
+    slices: tuple[InputSlice, ...]
+
+    def manifest_entry(self) -> dict[str, str | int]:
+        """Return the row of a manifest's ``inputs``."""
+        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
+
+
+def find_files(inputs: Sequence[str]) -> list[str]:
+    """Return the files that ``inputs`` name: arguments in the order given, a folder's files sorted by path.
+
+    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Other files of a folder are passed over.
+
+    Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice.
+    """
+    found: list[str] = []
+    for name in inputs:
+        path = Path(name)
+        if path.is_dir():
+            found += _files_of_folder(path)
+        elif not path.exists():
+            raise DataError(f"input {name!r} does not exist; name a file or a folder with {_suffix_list()}")
+        elif not path.name.endswith(SUFFIXES):
+            raise DataError(f"input {name!r} has an unknown suffix; readable are {_suffix_list()}")
+        else:
+            found.append(path.as_posix())
+    seen: set[Path] = set()
+    for name in found:
+        real = Path(name).resolve()
+        if real in seen:
+            raise DataError(f"input {name!r} is named twice; its documents would be read twice, so name it once")
+        seen.add(real)
+    return found
+
+
+def _files_of_folder(folder: Path) -> list[str]:
+    root = folder / "documents" if (folder / "documents").is_dir() else folder
+    files = sorted(path.as_posix() for path in root.rglob("*") if path.name.endswith(SUFFIXES) and not path.name.startswith("."))
+    if not files:
+        raise DataError(f"input folder {folder.as_posix()!r} holds no {_suffix_list()} file")
+    return files
+
+
+def _suffix_list() -> str:
+    return ", ".join(SUFFIXES)
+
+
+def slice_size(total_bytes: int) -> int:
+    """Return the bytes a slice should have: about a thousand slices for a large input, within 16 and 256 MiB."""
+    return min(max(total_bytes // 1000, MIN_SLICE_BYTES), MAX_SLICE_BYTES)
+
+
+def scan_file(path: str, slice_bytes: int) -> InputFile:
+    """Read a file once for its hash and, for plain JSONL, its cuts and line numbers (about 1 GB/s)."""
+    digest = hashlib.sha256()
+    size = start = line = 0
+    first_line = 1
+    plain = path.endswith(".jsonl")
+    slices: list[InputSlice] = []
+    with Path(path).open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+            last_newline = chunk.rfind(b"\n") if plain else -1
+            cut = size + last_newline + 1
+            if last_newline >= 0 and cut - start >= slice_bytes:
+                line += chunk.count(b"\n", 0, last_newline + 1)
+                slices.append(InputSlice(path, start, cut, first_line, cut - start))
+                start, first_line = cut, line + 1
+            elif plain:
+                line += chunk.count(b"\n")
+            size += len(chunk)
+    if path.endswith(".parquet"):
+        slices = _parquet_slices(path, size, slice_bytes)
+    elif start < size:
+        slices.append(InputSlice(path, start, size, first_line, size - start))
+    return InputFile(path, size, digest.hexdigest(), tuple(slices))
+
+
+def _parquet_slices(path: str, size: int, slice_bytes: int) -> list[InputSlice]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        # Reading it will fail the same way, and then the failure is rejected with its reason like any other.
+        return [InputSlice(path, 0, 1, 1, size)]
+    slices: list[InputSlice] = []
+    start = rows = slice_rows = weight = 0
+    for group in range(metadata.num_row_groups):
+        weight += metadata.row_group(group).total_byte_size
+        slice_rows += metadata.row_group(group).num_rows
+        if weight >= slice_bytes or group + 1 == metadata.num_row_groups:
+            share = size * (group + 1 - start) // metadata.num_row_groups
+            slices.append(InputSlice(path, start, group + 1, rows + 1, share))
+            rows += slice_rows
+            start, slice_rows, weight = group + 1, 0, 0
+    return slices

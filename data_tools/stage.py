@@ -1,0 +1,222 @@
+"""A stage's output: planned, worked on slice by slice, published whole, and recognised when it is already there.
+
+Decides: what makes two outputs the same (``identity``: stage, settings, hashes of inputs and tokenizer), that unfinished work
+lives in ``OUTPUT.partial/`` with one record per finished slice, that one run works on it at a time, and that documents are
+conserved.
+Does not: know what a slice's work is; each verb brings a function from a task to a record.
+
+A record is written only after the slice's files have their names. So after ``kill -9`` a slice is either finished or done again,
+and since its bytes depend on the inputs alone, the final output is the same as without the interruption.
+"""
+
+import errno
+import fcntl
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Generic, Self, TypeVar
+
+import orjson
+
+from data_tools.inputs import InputFile, scan_file, slice_size
+from data_tools.parts import write_json
+from data_tools.pool import Report, run_tasks
+from data_tools.progress import Progress
+from megatron_mathcoder import __version__
+from megatron_mathcoder.config.errors import DataError
+
+Record = dict[str, Any]
+TaskT = TypeVar("TaskT")
+
+
+def identity(
+    stage: str, settings: dict[str, Any], inputs: list[dict[str, Any]], tokenizer: dict[str, Any] | None = None
+) -> Record:
+    """Return the keys of a manifest that decide whether a finished output may be reused."""
+    keys: Record = {"format": 1, "stage": stage, "settings": settings, "inputs": inputs}
+    return keys if tokenizer is None else keys | {"tokenizer": tokenizer}
+
+
+def code_version() -> Record:
+    """Return version, git commit (None outside a clone; ``-dirty`` appended for uncommitted changes) and today's date."""
+    root = Path(__file__).resolve().parent.parent
+    commit = None
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+            commit = answer.stdout.strip() or None
+        except (OSError, subprocess.TimeoutExpired):
+            commit = None
+    return {"mathcoder_version": __version__, "git_commit": commit, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def finished_manifest(manifest_path: Path, wanted: Record, overwrite: bool) -> Record | None:
+    """Return the manifest of a finished output that is the same as ``wanted``; None when there is nothing to reuse.
+
+    Raises DataError when something else is there and ``overwrite`` is False.
+    """
+    if not manifest_path.exists() or overwrite:
+        return None
+    try:
+        found: Record = orjson.loads(manifest_path.read_bytes())
+    except orjson.JSONDecodeError:
+        raise DataError(f"{manifest_path} is not readable as JSON; remove it or add --overwrite") from None
+    difference = _difference(found, wanted)
+    if difference:
+        raise DataError(f"{manifest_path} belongs to another output ({difference}); choose another --output or add --overwrite")
+    return found
+
+
+def _difference(found: Record, wanted: Record) -> str | None:
+    for key, value in wanted.items():
+        there = found.get(key)
+        if key == "settings" and isinstance(there, dict):
+            for name in value.keys() | there.keys():
+                if there.get(name) != value.get(name):
+                    return f"setting {name}: {there.get(name)!r} there, {value.get(name)!r} now"
+        elif _without_paths(there) != _without_paths(value):
+            return "made from other inputs" if key == "inputs" else f"made with another {key}"
+    return None
+
+
+def _without_paths(value: Any) -> Any:
+    """Drop ``path`` keys: content decides, and the same content may be reached by another path today."""
+    if isinstance(value, dict):
+        return {key: _without_paths(item) for key, item in value.items() if key != "path"}
+    return [_without_paths(item) for item in value] if isinstance(value, list) else value
+
+
+class PartialFolder:
+    """``OUTPUT.partial/``: the plan, the records of finished slices, and their files. Used as a context manager: it holds a lock.
+
+    Raises DataError when another run holds the lock, or the folder was begun for another output and ``overwrite`` is False.
+    """
+
+    def __init__(self, path: Path, wanted: Record, overwrite: bool) -> None:
+        self.path, self._wanted, self._overwrite = path, wanted, overwrite
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        plan_path = self.path / "plan.json"
+        if plan_path.exists():
+            difference = _difference(orjson.loads(plan_path.read_bytes()), self._wanted)
+            if difference and not self._overwrite:
+                raise DataError(
+                    f"{self.path} holds unfinished work for another output ({difference}); remove it or add --overwrite"
+                )
+            if difference:
+                self._clear()
+        write_json(plan_path, self._wanted)
+        return self
+
+    def _take_lock(self) -> None:
+        self._lock = (self.path / "lock").open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"another run is working in {self.path}; wait for it, or choose another --output") from None
+        except OSError as error:
+            # Some cluster file systems are mounted without locks; there, not running twice is up to the user.
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+
+    def _clear(self) -> None:
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+
+    def record_path(self, index: int) -> Path:
+        """Return where the record of slice ``index`` is kept."""
+        return self.path / "records" / f"slice-{index:05d}.json"
+
+    def remove(self) -> None:
+        """Remove the folder, lock and all; call it when the output is published."""
+        shutil.rmtree(self.path)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _SliceTask(Generic[TaskT]):
+    work: Callable[[TaskT, Report], Record]
+    task: TaskT
+    record_path: Path
+
+
+def _run_slice(slice_task: _SliceTask[TaskT], report: Report) -> Record:
+    """Do one slice and record it: the unit of work of every engine (here a local pool)."""
+    record = slice_task.work(slice_task.task, report)
+    write_json(slice_task.record_path, record)
+    return record
+
+
+def run_slices(
+    work: Callable[[TaskT, Report], Record], tasks: Sequence[TaskT], folder: PartialFolder, workers: int, progress: Progress
+) -> list[Record]:
+    """Return the record of every task in order, doing those that have none yet.
+
+    A record has at least ``bytes`` (of input) and ``count`` (in the unit of ``progress``), so that a resumed run can show both.
+    """
+    (folder.path / "records").mkdir(exist_ok=True)
+    records: dict[int, Record] = {}
+    for index in range(len(tasks)):
+        path = folder.record_path(index)
+        if path.exists():
+            records[index] = orjson.loads(path.read_bytes())
+    if records:
+        print(f"resuming: {len(records)} of {len(tasks)} slices are finished")
+    progress.resumed(sum(record["bytes"] for record in records.values()), sum(record["count"] for record in records.values()))
+    missing = [index for index in range(len(tasks)) if index not in records]
+    slice_tasks = [_SliceTask(work, tasks[index], folder.record_path(index)) for index in missing]
+    for position, record in run_tasks(_run_slice, slice_tasks, workers, progress):
+        records[missing[position]] = record
+    return [records[index] for index in range(len(tasks))]
+
+
+@dataclass(frozen=True, slots=True)
+class _ScanTask:
+    path: str
+    slice_bytes: int
+
+
+def _scan(task: _ScanTask, report: Report) -> InputFile:
+    file = scan_file(task.path, task.slice_bytes)
+    report(file.bytes, 1)
+    return file
+
+
+def scan_inputs(paths: Sequence[str], workers: int) -> list[InputFile]:
+    """Hash the files and plan their slices, several files at a time."""
+    sizes = [Path(path).stat().st_size for path in paths]
+    slice_bytes = slice_size(sum(sizes))
+    # Starting processes costs more than hashing a few small files here.
+    workers = 1 if sum(sizes) < 2**28 else workers
+    with Progress("reading inputs", sum(sizes), "files") as progress:
+        scanned = dict(run_tasks(_scan, [_ScanTask(path, slice_bytes) for path in paths], workers, progress))
+    return [scanned[index] for index in range(len(paths))]
+
+
+def check_conservation(documents_in: int, documents_out: int, dropped: int) -> None:
+    """Hold the law of every stage: documents in = documents out + dropped. A breach is a defect, not a user's mistake."""
+    if documents_in != documents_out + dropped:
+        raise RuntimeError(f"documents were lost: {documents_in} in, {documents_out} out + {dropped} dropped")
+
+
+def check_rejected(rejected: int, rows: int, max_fraction: float, where: Path) -> None:
+    """Raise DataError when more than ``max_fraction`` of the rows could not be read."""
+    if rejected > max_fraction * rows:
+        raise DataError(
+            f"{rejected} of {rows} rows ({rejected / rows:.1%}) could not be read, more than --max-reject-fraction "
+            f"{max_fraction}; see {where}, mend the input or raise the limit (finished work is kept)"
+        )

@@ -1,0 +1,1 @@
+"""Documents to token ids: train a tokenizer, read any tokenizer, write Megatron's ``.bin/.idx``."""

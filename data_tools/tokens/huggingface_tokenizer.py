@@ -1,0 +1,80 @@
+"""Hugging Face ``tokenizer.json`` (Llama 3, DeepSeek, Qwen …) through the ``tokenizers`` library; transformers is not needed.
+
+Decides: post-processors, truncation and padding that a ``tokenizer.json`` may carry are switched off, since each would add or
+cut tokens unasked; special tokens written out in a document are encoded as the text they are.
+Does not: guess a chat template, or read ``tokenizer_config.json`` for more than the names of BOS and EOS.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import tokenizers
+
+from data_tools.tokens.tokenizer import EncodeError, Tokenizer
+from megatron_mathcoder.config.errors import DataError
+
+BOS_NAMES = ("<|begin_of_text|>", "<s>", "<｜begin▁of▁sentence｜>", "<bos>")
+EOD_NAMES = ("<|end_of_text|>", "</s>", "<｜end▁of▁sentence｜>", "<|endoftext|>", "<eos>")
+
+
+class HuggingFaceTokenizer(Tokenizer):
+    """Tokenizer of a ``tokenizer.json``; ``tokenizer_config.json`` beside it names BOS and EOS.
+
+    Raises DataError: the library cannot read it, or no end-of-document token is known.
+    """
+
+    kind = "huggingface"
+
+    def __init__(self, raw: bytes, file: Path, eod_token: str | None) -> None:
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(raw.decode())
+        except Exception as error:  # the library raises bare Exception
+            raise DataError(
+                f"tokenizer {file.as_posix()!r} cannot be read by tokenizers {tokenizers.__version__}: {error}"
+            ) from None
+        # The library's own threads would come on top of the pool's processes; this is its only switch.
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        self.vocab_size = max(vocabulary.values()) + 1
+        named = _special_names(file.parent / "tokenizer_config.json")
+        self.bos_id = _first_id(vocabulary, [named["bos_token"]] if "bos_token" in named else BOS_NAMES)
+        candidates = [eod_token] if eod_token else [named["eos_token"]] if named.get("eos_token") else EOD_NAMES
+        eod_id = _first_id(vocabulary, candidates)
+        if eod_id is None:
+            tried = ", ".join(str(name) for name in candidates)
+            raise DataError(
+                f"tokenizer {file.as_posix()!r} has no end-of-document token (tried {tried}); name it with --eod-token"
+            )
+        self.eod_id = eod_id
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return the ids of each text."""
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        except Exception as error:  # the library raises bare Exception
+            raise EncodeError(str(error)) from error
+        return [encoding.ids for encoding in encodings]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ``ids``, special tokens included."""
+        text: str = self._tokenizer.decode([int(token) for token in ids], skip_special_tokens=False)
+        return text
+
+
+def _special_names(config_path: Path) -> dict[str, str | None]:
+    """Read ``bos_token`` and ``eos_token`` where the config has them; the value is a name, an object with one, or null."""
+    if not config_path.is_file():
+        return {}
+    config: dict[str, Any] = orjson.loads(config_path.read_bytes())
+    names = {key: config[key] for key in ("bos_token", "eos_token") if key in config}
+    return {key: value["content"] if isinstance(value, dict) else value for key, value in names.items()}
+
+
+def _first_id(vocabulary: dict[str, int], names: Sequence[str | None]) -> int | None:
+    return next((vocabulary[name] for name in names if name in vocabulary), None)

@@ -1,0 +1,108 @@
+"""One interface over the kinds of tokenizer, and how a path becomes one.
+
+Decides: which library reads a path (by content, not by name), and that encoding is always of plain text: no BOS or EOS is
+added, no control string in a document becomes a control token. Who writes datasets adds BOS and EOD by their ids.
+Does not: implement a kind; each has its file, and imports its library there.
+"""
+
+import gzip
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from megatron_mathcoder.config.errors import DataError
+
+KINDS = "a SentencePiece .model, a Hugging Face tokenizer.json or its folder, a tiktoken file of base64 ranks, or a tekken.json"
+
+_TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
+
+
+class EncodeError(ValueError):
+    """A text, or one of a batch, that the library cannot encode."""
+
+
+class Tokenizer(ABC):
+    """Text to token ids and back.
+
+    ``bos_id`` is None when the vocabulary has none. ``eod_id`` ends a document (the model's end-of-sequence token).
+    ``vocab_size`` is one more than the largest id. ``sha256`` is of the file that holds the vocabulary, ``path`` its path.
+    """
+
+    kind: str
+    path: str
+    sha256: str
+    vocab_size: int
+    bos_id: int | None
+    eod_id: int
+
+    @abstractmethod
+    def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Return the ids of each text, without BOS or EOS. Raises EncodeError when any of them cannot be encoded."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ``ids``."""
+
+    def manifest_entry(self) -> dict[str, Any]:
+        """Return the value of a manifest's ``tokenizer``."""
+        keys = ("kind", "path", "sha256", "vocab_size", "bos_id", "eod_id")
+        return {key: getattr(self, key) for key in keys}
+
+
+def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
+    """Load the tokenizer at ``path``: a file, or a folder that holds one.
+
+    ``eod_token`` names the piece that ends a document, for a ``tokenizer.json`` that does not say it or says another.
+
+    Raises DataError: nothing there, an unknown format, or a vocabulary without an end-of-document token.
+    """
+    file = _tokenizer_file(Path(path))
+    raw = file.read_bytes()
+    sha256 = hashlib.sha256(raw).hexdigest()
+    if raw[:2] == b"\x1f\x8b":
+        raw = gzip.decompress(raw)
+    tokenizer = _from_content(raw, file, eod_token)
+    tokenizer.path, tokenizer.sha256 = file.as_posix(), sha256
+    return tokenizer
+
+
+def _tokenizer_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(f"tokenizer {path.as_posix()!r} does not exist; name {KINDS}")
+    # tokenizer.json first: where a folder has both, it is what Hugging Face loads.
+    for name in ("tokenizer.json", "tokenizer.model", "tekken.json"):
+        if (path / name).is_file():
+            return path / name
+    raise DataError(f"tokenizer folder {path.as_posix()!r} holds no tokenizer.json, tokenizer.model or tekken.json")
+
+
+def _from_content(raw: bytes, file: Path, eod_token: str | None) -> Tokenizer:
+    if raw.lstrip()[:1] == b"{":
+        try:
+            content = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise DataError(f"tokenizer {file.as_posix()!r} is not valid JSON ({error}); name {KINDS}") from None
+        if "model" in content:
+            from data_tools.tokens.huggingface_tokenizer import HuggingFaceTokenizer
+
+            return HuggingFaceTokenizer(raw, file, eod_token)
+        if "vocab" in content and "config" in content:
+            from data_tools.tokens.tiktoken_tokenizer import from_tekken
+
+            return from_tekken(content)
+    elif _TIKTOKEN_LINE.match(raw):
+        from data_tools.tokens.tiktoken_tokenizer import from_ranks
+
+        return from_ranks(raw, file)
+    elif raw:
+        from data_tools.tokens.sentencepiece_tokenizer import SentencePieceTokenizer
+
+        return SentencePieceTokenizer(raw, file)
+    raise DataError(f"tokenizer {file.as_posix()!r} is of no known format; name {KINDS}")

@@ -1,0 +1,191 @@
+"""``mathcoder train-tokenizer``: documents to a SentencePiece BPE model.
+
+Decides: the sample it learns from and the settings of the model (``SETTINGS``, each with its reason).
+Does not: implement BPE (sentencepiece does), or encode a corpus (``tokenize.py``).
+
+The sample is the documents with the smallest keyed hash of their text, up to a number of bytes. So it needs one pass and bounded
+memory, and depends on the seed and the documents but not on the order of files.
+"""
+
+import argparse
+import heapq
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+import xxhash
+
+from data_tools.inputs import InputFile, find_files
+from data_tools.parts import atomic_file, write_json
+from data_tools.pool import available_cpus
+from data_tools.progress import Progress
+from data_tools.rows import BadRow, RowReader, check_text_field, text_of
+from data_tools.stage import check_rejected, code_version, finished_manifest, identity, scan_inputs
+from data_tools.tokens.tokenizer import load_tokenizer
+from megatron_mathcoder.config.errors import DataError
+
+MAX_LINE_LENGTH = 2**16
+"""Bytes of a line beyond which it is not learned from; minified data teaches no useful pieces."""
+
+SETTINGS: dict[str, Any] = {
+    "model_type": "bpe",
+    # Any text must come back from its ids: what has no piece is spelled in bytes, as in Llama 2.
+    "byte_fallback": True,
+    "character_coverage": 0.9999,
+    # Numbers are read digit by digit, which arithmetic needs.
+    "split_digits": True,
+    # Code is exact: no Unicode normalisation, no space added in front, no run of spaces shortened.
+    "normalization_rule_name": "identity",
+    "add_dummy_prefix": False,
+    "remove_extra_whitespaces": False,
+    # Indentation becomes pieces of 2, 4, 8 … spaces instead of one token per space.
+    "allow_whitespace_only_pieces": True,
+    # Llama's numbering; no padding piece, since packed samples have no padding.
+    "unk_id": 0,
+    "bos_id": 1,
+    "eos_id": 2,
+    "pad_id": -1,
+    "max_sentence_length": MAX_LINE_LENGTH,
+    # The number of threads is written into the model, so another number would give another file.
+    "num_threads": 1,
+    "minloglevel": 2,
+}
+"""Arguments of ``SentencePieceTrainer.train``.
+
+Round trip: ``decode(encode(x)) == x`` for text without U+2581 (``▁``), the sign SentencePiece writes for a space; it comes back
+as a space. It learns from lines, so a newline is its byte piece ``<0x0A>`` and no piece crosses one.
+"""
+
+
+class DocumentSample:
+    """Keeps the texts with the smallest hashes, at most ``max_bytes`` of UTF-8 (one text may exceed it alone)."""
+
+    def __init__(self, max_bytes: int, seed: int) -> None:
+        self._max_bytes, self._seed = max_bytes, seed
+        self._heap: list[tuple[int, bytes]] = []
+        self._bytes = 0
+
+    def offer(self, text: str) -> None:
+        """Take the text in, and let the largest hashes go when there is too much."""
+        raw = text.encode()
+        heapq.heappush(self._heap, (-xxhash.xxh3_64_intdigest(raw, seed=self._seed), raw))
+        self._bytes += len(raw)
+        while self._bytes > self._max_bytes and len(self._heap) > 1:
+            self._bytes -= len(heapq.heappop(self._heap)[1])
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the sample in the order of the hashes."""
+        for _, raw in sorted(self._heap, reverse=True):
+            yield from (line for line in raw.decode().split("\n") if line)
+
+    @property
+    def documents(self) -> int:
+        """Texts kept."""
+        return len(self._heap)
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes kept."""
+        return self._bytes
+
+
+def take_sample(files: Sequence[InputFile], text_field: str, sample: DocumentSample) -> tuple[int, int]:
+    """Offer every document of the files to ``sample``; return the number of rows and of unusable rows."""
+    rows = rejected = done_bytes = 0
+    pieces = [piece for file in files for piece in file.slices]
+    with Progress("sample", sum(piece.bytes for piece in pieces), "documents") as progress:
+        for piece in pieces:
+            reader = RowReader(piece, columns=[text_field.split(".")[0]])
+            for row in reader:
+                rows += 1
+                text = row if isinstance(row, BadRow) else text_of(row, text_field)
+                if isinstance(text, str):
+                    sample.offer(text)
+                else:
+                    rejected += 1
+                progress.show(done_bytes + reader.bytes_read, rows)
+            done_bytes += piece.bytes
+    return rows, rejected
+
+
+def train(lines: Iterator[str], vocab_size: int) -> bytes:
+    """Return a serialised SentencePiece model of exactly ``vocab_size`` pieces. The same lines give the same bytes.
+
+    Raises DataError: the lines do not hold enough pieces (the message names how many), or fewer were asked for than are needed.
+    """
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=lines, model_writer=model, vocab_size=vocab_size, **SETTINGS)
+    except RuntimeError as error:
+        raise DataError(_explain(str(error), vocab_size)) from None
+    return model.getvalue()
+
+
+def _explain(message: str, vocab_size: int) -> str:
+    if too_high := re.search(r"value <= (\d+)", message):
+        return (
+            f"the sample holds too little text for --vocab-size {vocab_size}; at most {too_high[1]} pieces can be learned from it"
+        )
+    if too_low := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return f"--vocab-size {vocab_size} is too small; the bytes and single characters of this sample alone need {too_low[1]}"
+    return f"sentencepiece could not train on the sample: {' '.join(message.split())}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mathcoder train-tokenizer", description="Documents to a SentencePiece BPE model.")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="DOCUMENTS", help="a folder from mathcoder prepare, or .jsonl[.gz|.zst] and .parquet files"
+    )
+    parser.add_argument("--output", required=True, metavar="FILE", help="the model to write, for example tokenizer.model")
+    parser.add_argument("--vocab-size", type=int, required=True, help="pieces, bytes and control pieces included")
+    parser.add_argument("--text-field", default="text", help="field of the text, dots for nested ones (default: %(default)s)")
+    parser.add_argument(
+        "--sample-bytes", type=int, default=2**25, help="text to learn from, also the memory needed (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="which documents the sample takes (default: %(default)s)")
+    parser.add_argument(
+        "--max-reject-fraction", type=float, default=0.01, help="share of unusable rows that is an error (default: %(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace another model at FILE")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Run the verb. Raises DataError for what a person can mend."""
+    options = _parser().parse_args(argv)
+    output = Path(options.output)
+    manifest_path = output.with_suffix(".manifest.json")
+    files = scan_inputs(find_files(options.inputs), available_cpus())
+    names = ("vocab_size", "text_field", "sample_bytes", "seed")
+    wanted = identity(
+        "train-tokenizer", {name: getattr(options, name) for name in names}, [file.manifest_entry() for file in files]
+    )
+    if output.exists() and finished_manifest(manifest_path, wanted, options.overwrite):
+        print(f"{output} is already there, from the same documents and settings; nothing to do")
+        return 0
+    if output.exists() and not options.overwrite:
+        raise DataError(
+            f"{output} exists without a manifest, so it is not known what it is; choose another --output or add --overwrite"
+        )
+    slices = [piece for file in files for piece in file.slices]
+    if not slices:
+        raise DataError(f"the {len(files)} input files are empty; there is nothing to learn from")
+    check_text_field(slices[0], options.text_field)
+    sample = DocumentSample(options.sample_bytes, options.seed)
+    rows, rejected = take_sample(files, options.text_field, sample)
+    check_rejected(rejected, rows, options.max_reject_fraction, options.inputs[0])
+    if sample.documents == 0:
+        raise DataError(f"no documents in {len(files)} input files ({rejected} unusable rows)")
+    share = f"{sample.documents} of {rows - rejected} documents"
+    print(f"learning {options.vocab_size} pieces from {share}, {sample.bytes / 1e6:.1f} MB", flush=True)
+    model = train(sample.lines(), options.vocab_size)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(output) as stream:
+        stream.write(model)
+    counts = {"documents": rows - rejected, "sample_documents": sample.documents, "sample_bytes": sample.bytes}
+    write_json(manifest_path, wanted | counts | {"tokenizer": load_tokenizer(str(output)).manifest_entry()} | code_version())
+    print(f"{output}: SentencePiece BPE, {options.vocab_size} pieces")
+    return 0
