@@ -62,7 +62,7 @@ def tensor_parallel_divides_the_layer(config: RunConfig) -> str:
             return f"{seen}: must divide model.{name} = {value}; choose one of {_divisors(value, up_to=64)}"
     groups = config.model.num_query_groups
     if groups % size and size % groups:
-        return f"{seen}: must be a multiple or a divisor of model.num_query_groups = {groups}"
+        return f"{seen}: must be a multiple or a divisor of model.num_query_groups = {groups}; choose one of {_divisors(groups)}"
     return ""
 
 

@@ -90,7 +90,10 @@ BROKEN: list[tuple[str, str, str]] = [
     (
         "tensor_parallel_divides_the_layer",
         "parallel.tensor_model_parallel_size=4 model.num_attention_heads=12 model.num_query_groups=6",
-        "parallel.tensor_model_parallel_size = 4: must be a multiple or a divisor of model.num_query_groups = 6",
+        (
+            "parallel.tensor_model_parallel_size = 4: must be a multiple or a divisor of model.num_query_groups = 6; "
+            "choose one of 1, 2, 3, 6"
+        ),
     ),
     (
         "pipeline_divides_the_layers",
