@@ -29,6 +29,9 @@ PROBE_TEXTS = (
 PROBE_ROUNDS = 2000
 """Random runs of pieces that are compared besides."""
 
+LONGEST_REPEAT = 70
+"""Runs of one character (indentation, rules) are compared up to this length."""
+
 
 class SentencePieceModel(NamedTuple):
     """What is read of the model file. ``pieces`` are (text, score, type); the index is the id."""
@@ -94,7 +97,11 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
-    """The whole file. Merges: every split of a piece into two pieces, best score first, as SentencePiece prefers them."""
+    """The whole file. Merges: every split of a piece into two pieces, best score first, as SentencePiece prefers them.
+
+    Among equal scores SentencePiece merges the leftmost pair, so a run of spaces grows from its left end; merges with the longest
+    result and the longest left part first do the same.
+    """
     vocabulary = {text: index for index, (text, _, _) in enumerate(model.pieces)}
     normal = {text for text, _, kind in model.pieces if kind == NORMAL}
     merges: list[tuple[float, int, int, str, str]] = []
@@ -102,9 +109,7 @@ def _tokenizer_json(model: SentencePieceModel) -> dict[str, Any]:
         if kind == NORMAL:
             splits = ((text[:cut], text[cut:]) for cut in range(1, len(text)))
             merges += [
-                (-score, vocabulary[left], vocabulary[right], left, right)
-                for left, right in splits
-                if left in normal and right in normal
+                (-score, -len(text), -len(left), left, right) for left, right in splits if left in normal and right in normal
             ]
     unknown = next((text for text, _, kind in model.pieces if kind == UNKNOWN), None)
     added = [
@@ -152,6 +157,8 @@ def _gives_the_same_ids(path: Path, text: str, model: SentencePieceModel) -> boo
     pieces = [piece.replace(SPACE, " ") for piece, _, kind in model.pieces if kind in (NORMAL, USER_DEFINED)]
     draw = random.Random(0)
     runs = ["".join(draw.choices(pieces, k=8)) for _ in range(PROBE_ROUNDS)]
+    repeated = {piece[0] for piece in pieces if len(piece) > 1 and len(set(piece)) == 1}
+    runs += [f"x{character * count}y" for character in sorted(repeated) for count in range(1, LONGEST_REPEAT)]
     # Text that spells a control token is one token for transformers, and plain text for SentencePiece; both are right.
     control = [piece for piece, _, kind in model.pieces if kind in (CONTROL, UNKNOWN)]
     probes = [probe for probe in (*PROBE_TEXTS, *runs) if not any(piece in probe for piece in control)]
