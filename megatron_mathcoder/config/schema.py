@@ -142,7 +142,7 @@ class TrainingSection:
     precision: Literal["fp32", "bf16"] = "bf16"
     """bf16 keeps fp32 master weights and reduces gradients in fp32."""
     recompute: Literal["none", "selective", "full"] = "none"
-    """Activations to recompute in the backward pass: none, attention and norms (selective), or whole layers (full)."""
+    """Activations to recompute in the backward pass: none, the SwiGLU blocks (selective), or whole layers (full)."""
     recompute_num_layers: int = 1
     """Layers of one recomputed group when recompute is full."""
 

@@ -17,6 +17,7 @@ class CpuPlatform(Platform):
 
     name = "cpu"
     collective_backend = "gloo"
+    sends_from_queue = False
 
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
         """Install the stand-in; nothing depends on the rank."""

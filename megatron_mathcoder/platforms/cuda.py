@@ -31,6 +31,7 @@ class CudaPlatform(Platform):
 
     name = "cuda"
     collective_backend = "nccl"
+    sends_from_queue = True
 
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
         """Take GPU number ``local_rank`` of this host.

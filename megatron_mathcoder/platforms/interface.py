@@ -17,6 +17,10 @@ class Platform(ABC):
     collective_backend: str
     """Name of the torch.distributed backend."""
 
+    sends_from_queue: bool
+    """Whether a send is queued on the device like any other operation, so that its tensor may be freed at once (NCCL); gloo
+    reads the memory later, from a thread of its own."""
+
     @abstractmethod
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
         """Make this process ready: choose the device, set what must be set before it starts.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.loader import dump_config, load_config
-from megatron_mathcoder.config.rules import check_world_size
+from megatron_mathcoder.config.rules import check_steps, check_world_size
 from megatron_mathcoder.config.run_folder import CHECKPOINTS, RUN_FILE, checkpoints_in, find_checkpoint
 from megatron_mathcoder.config.schema import RunConfig
 
@@ -86,8 +86,15 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     resumed = checkpoints_in(folder / CHECKPOINTS)[-1:]
     loads_weights = bool(resumed or config.checkpoint.initial)
     total_steps = steps_of_run(config, blend)
+    check_steps(config, total_steps)
 
-    transformer = build_transformer_config(config.model, config.parallel, config.training, initialize=not loads_weights)
+    transformer = build_transformer_config(
+        config.model,
+        config.parallel,
+        config.training,
+        initialize=not loads_weights,
+        free_sent_tensors=platform.sends_from_queue,
+    )
     chunks = build_chunks(config.model, transformer, groups, platform.device)
     if config.checkpoint.initial and not resumed:
         load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
