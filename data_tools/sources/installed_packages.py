@@ -117,7 +117,8 @@ def _docstrings(module_name: str, code: str) -> str | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     sections = [
-        f"{'#' * min(depth, 4)} {name}\n\n{to_prose(inspect.cleandoc(text))}" for name, depth, text in _walk(tree, module_name)
+        f"{'#' * min(depth, 4)} {name}\n\n{to_prose(inspect.cleandoc(text)).rstrip()}"
+        for name, depth, text in _walk(tree, module_name)
     ]
     return "\n\n".join(sections) + "\n" if sections else None
 

@@ -61,20 +61,27 @@ as a space. It learns from lines, so a newline is its byte piece ``<0x0A>`` and 
 
 
 class DocumentSample:
-    """Keeps the texts with the smallest hashes, at most ``max_bytes`` of UTF-8 (one text may exceed it alone)."""
+    """Keeps the texts with the smallest hashes: as many as fit ``max_bytes`` of UTF-8 (the first may exceed it alone)."""
 
     def __init__(self, max_bytes: int, seed: int) -> None:
         self._max_bytes, self._seed = max_bytes, seed
         self._heap: list[tuple[int, bytes]] = []
         self._bytes = 0
+        self._limit = 2**64
 
     def offer(self, text: str) -> None:
         """Take the text in, and let the largest hashes go when there is too much."""
         raw = text.encode()
-        heapq.heappush(self._heap, (-xxhash.xxh3_64_intdigest(raw, seed=self._seed), raw))
+        key = xxhash.xxh3_64_intdigest(raw, seed=self._seed)
+        if key >= self._limit:
+            return
+        heapq.heappush(self._heap, (-key, raw))
         self._bytes += len(raw)
         while self._bytes > self._max_bytes and len(self._heap) > 1:
-            self._bytes -= len(heapq.heappop(self._heap)[1])
+            negative_key, gone = heapq.heappop(self._heap)
+            self._bytes -= len(gone)
+            # A short text with a larger hash could use the room left, but then the sample would depend on the order.
+            self._limit = -negative_key
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the sample in the order of the hashes."""

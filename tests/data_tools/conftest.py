@@ -1,0 +1,59 @@
+"""What the data tools' tests share: the real data, a small trained tokenizer, and ways to run a verb."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from data_tools.tokens.train_tokenizer import train
+
+ROOT = Path(__file__).parents[2]
+SHARED_DATA = ROOT / "../shared/data"
+
+RunVerb = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data beside the repository, or skip."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data is not on this machine")
+    return SHARED_DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def sources() -> list[str]:
+    """Texts of this repository's own modules: real code with newlines, indentation and a little mathematics."""
+    return [text for path in sorted((ROOT / "data_tools").rglob("*.py")) if (text := path.read_text()).strip()]
+
+
+@pytest.fixture(scope="session")
+def tokenizer_model(sources: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SentencePiece model of 512 pieces."""
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    path.write_bytes(train((line for text in sources for line in text.split("\n") if line), 512))
+    return path
+
+
+@pytest.fixture
+def run_verb(tmp_path: Path) -> RunVerb:
+    """Run ``mathcoder VERB …`` in a process of its own, in ``tmp_path``."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command(*arguments), cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of a verb."""
+    return [sys.executable, "-m", "megatron_mathcoder", *map(str, arguments)]
+
+
+def write_documents(path: Path, texts: Iterable[str]) -> Path:
+    """Write a JSONL file of texts with ids ``d0``, ``d1`` …"""
+    path.write_text("".join(json.dumps({"id": f"d{index}", "text": text}) + "\n" for index, text in enumerate(texts)))
+    return path

@@ -1,0 +1,74 @@
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from data_tools.inputs import MAX_SLICE_BYTES, MIN_SLICE_BYTES, find_files, scan_file, slice_size
+from megatron_mathcoder.config.errors import DataError
+
+
+def test_folder_is_sorted_and_arguments_keep_their_order(tmp_path: Path) -> None:
+    for name in ("b/2.jsonl", "b/1.jsonl.gz", "b/sub/0.parquet", "a.jsonl.zst", "b/notes.txt", "b/.hidden.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_files([str(tmp_path / "b"), str(tmp_path / "a.jsonl.zst")])
+    assert [Path(name).relative_to(tmp_path).as_posix() for name in found] == [
+        "b/1.jsonl.gz",
+        "b/2.jsonl",
+        "b/sub/0.parquet",
+        "a.jsonl.zst",
+    ]
+
+
+def test_a_prepared_folder_stands_for_its_documents(tmp_path: Path) -> None:
+    for name in ("documents/part-00000-000.jsonl.zst", "dropped/part-00000-000.jsonl"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    assert find_files([str(tmp_path)]) == [(tmp_path / "documents/part-00000-000.jsonl.zst").as_posix()]
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "a.jsonl").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    for given, message in [
+        (
+            ["nothere.jsonl"],
+            "input 'nothere.jsonl' does not exist; name a file or a folder with .jsonl, .jsonl.gz, .jsonl.zst, .parquet",
+        ),
+        ([str(tmp_path / "a.csv")], "has an unknown suffix; readable are .jsonl, .jsonl.gz, .jsonl.zst, .parquet"),
+        ([str(tmp_path / "empty")], "holds no .jsonl, .jsonl.gz, .jsonl.zst, .parquet file"),
+        ([str(tmp_path / "a.jsonl"), str(tmp_path)], "is named twice; its documents would be read twice, so name it once"),
+    ]:
+        with pytest.raises(DataError) as error:
+            find_files(given)
+        assert message in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_slices_cover_a_file_and_hash_is_of_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    content = b"".join(b"%d\n" % number * 50 for number in range(100_000))
+    path.write_bytes(content)
+    file = scan_file(str(path), slice_bytes=2**20)
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+    assert file.bytes == len(content) == sum(piece.bytes for piece in file.slices)
+    assert len(file.slices) > 10
+    for before, after in zip(file.slices, file.slices[1:], strict=False):
+        assert before.end == after.start
+        assert content[after.start - 1 : after.start] == b"\n"
+        assert after.first_line == content.count(b"\n", 0, after.start) + 1
+
+
+def test_compressed_file_is_one_slice_and_empty_file_has_none(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 100_000))
+    (tmp_path / "b.jsonl").write_bytes(b"")
+    assert len(scan_file(str(tmp_path / "a.jsonl.gz"), slice_bytes=10).slices) == 1
+    assert scan_file(str(tmp_path / "b.jsonl"), slice_bytes=10).slices == ()
+
+
+def test_slice_size_grows_with_the_input_within_bounds() -> None:
+    assert slice_size(10) == MIN_SLICE_BYTES
+    assert slice_size(70 * 10**9) == 70 * 10**6
+    assert slice_size(10**13) == MAX_SLICE_BYTES

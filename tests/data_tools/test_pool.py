@@ -1,0 +1,111 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from data_tools import pool
+from data_tools.pool import Report, run_tasks
+from data_tools.progress import Progress
+from megatron_mathcoder.config.errors import DataError
+
+
+def square(number: int, report: Report) -> int:
+    report(number, 1)
+    return number * number
+
+
+def die_once(marker: str, report: Report) -> int:
+    """Kill the own process the first time, as the kernel does when memory runs out."""
+    if marker and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def die(number: int, report: Report) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def complain(number: int, report: Report) -> int:
+    raise DataError(f"task {number} is wrong")
+
+
+def sleep_for_ever(folder: str, report: Report) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress("test", 1, "tasks")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_task_has_its_result(workers: int, progress: Progress) -> None:
+    assert dict(run_tasks(square, range(7), workers, progress)) == {number: number * number for number in range(7)}
+    assert dict(run_tasks(square, [], workers, progress)) == {}
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path, progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
+    results = dict(run_tasks(die_once, ["", str(tmp_path / "died"), "", ""], 2, progress))
+    assert sorted(results) == [0, 1, 2, 3]
+    assert os.getpid() not in results.values()
+    assert "a worker process died; its work is begun again" in capsys.readouterr().err
+
+
+def test_workers_that_keep_dying_are_an_error(progress: Progress) -> None:
+    with pytest.raises(DataError) as error:
+        list(run_tasks(die, [1, 2], 2, progress))
+    assert str(error.value) == (
+        f"worker processes died {pool.MAX_POOL_RESTARTS + 1} times (2 of 2 slices unfinished), most often for lack of memory; "
+        "finished slices are kept, so run the same command again with fewer --workers than 2"
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_task_comes_out_and_leaves_no_process(workers: int, progress: Progress) -> None:
+    with pytest.raises(DataError, match=r"task [12] is wrong"):
+        list(run_tasks(complain, [1, 2], workers, progress))
+    assert [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())] == []
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = (
+        "from data_tools.pool import run_tasks\nfrom data_tools.progress import Progress\n"
+        "from tests.data_tools.test_pool import sleep_for_ever\n"
+        f"if __name__ == '__main__':\n    list(run_tasks(sleep_for_ever, [{str(tmp_path)!r}] * 2, 2, Progress('p', 1, 'x')))\n"
+    )
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    root = str(Path(__file__).parents[2])
+    # PYTHONPATH is not used: the script's own folder comes first on the path, and the root is added to it.
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import sys, runpy; sys.path.insert(0, {root!r}); runpy.run_path({str(file)!r}, run_name='__main__')",
+        ]
+    )
+    try:
+        workers = wait_for(lambda: [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()], 2)
+    finally:
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 30
+    while any(psutil.pid_exists(worker) for worker in workers):
+        assert time.monotonic() < deadline, "workers outlived their parent"
+        time.sleep(0.05)
+
+
+def wait_for(found, count: int) -> list[int]:
+    deadline = time.monotonic() + 60
+    while len(items := found()) < count:
+        assert time.monotonic() < deadline, "the workers did not begin"
+        time.sleep(0.05)
+    return items
