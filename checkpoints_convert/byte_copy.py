@@ -7,7 +7,6 @@ Megatron side is split by columns. Does not: decide what goes where (``copy_plan
 import errno
 import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -150,24 +149,6 @@ def _after(views: list[memoryview], count: int) -> list[memoryview]:
             rest.append(view[count:])
         count = max(0, count - len(view))
     return rest
-
-
-class Digester:
-    """xxh3-128 digests of byte ranges, computed in a thread beside the copying."""
-
-    def __init__(self) -> None:
-        """Start the thread with the first range."""
-        self._thread = ThreadPoolExecutor(1)
-        self._digests: dict[str, Future[str]] = {}
-
-    def add(self, name: str, path: Path, offset: int, count: int) -> None:
-        """Digest ``count`` bytes of ``path`` from ``offset`` under ``name``."""
-        self._digests[name] = self._thread.submit(digest_range, path, offset, count)
-
-    def finish(self) -> dict[str, str]:
-        """Wait; returns name → hexadecimal digest."""
-        self._thread.shutdown()
-        return {name: future.result() for name, future in self._digests.items()}
 
 
 def digest_range(path: Path, offset: int, count: int) -> str:

@@ -1,20 +1,31 @@
-"""Run a plan: make the target files, carry every copy, digest every tensor.
+"""Run a plan: make the target files, carry every copy, digest every tensor, and survive being killed.
 
-Decides: the order of work, what is shown meanwhile, and when bytes are safe. Does not: decide what goes where
-(``copy_plan``) or how a copy is made (``byte_copy``).
+Decides: the order of work, what is shown meanwhile, when bytes are safe, and where a killed conversion goes on.
+Does not: decide what goes where (``copy_plan``) or how a copy is made (``byte_copy``).
+
+Beside the copying, one thread digests finished tensors, and after every ``COMMIT_BYTES`` waits until the disk has them and
+writes their names into the journal. What the journal names is never copied again.
 """
 
+import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import xxhash
 from tqdm import tqdm
 
-from checkpoints_convert.byte_copy import Digester, OpenFiles, carry
+from checkpoints_convert.byte_copy import OpenFiles, carry, digest_range
 from checkpoints_convert.copy_plan import Plan
+from checkpoints_convert.partial_folder import LOCK_FILE
 from checkpoints_convert.safetensors_stream import SafetensorsFile
 from checkpoints_convert.stored_tensor import StoredTensor
+
+COMMIT_BYTES = 1 << 30
+JOURNAL_FILE = "journal.jsonl"
 
 
 class TargetFile(NamedTuple):
@@ -25,36 +36,123 @@ class TargetFile(NamedTuple):
     frames: list[tuple[int, bytes]]
 
     @classmethod
-    def of_safetensors(cls, shard: SafetensorsFile) -> Self:
-        """The header is the only frame."""
-        path = next(iter(shard.tensors.values())).blocks[0].path
-        return cls(path, shard.file_bytes, [(0, shard.header)])
+    def of_safetensors(cls, shard: SafetensorsFile, ignored: Mapping[str, bytes]) -> Self:
+        """The frames are the header and the content of tensors that no plan carries."""
+        places = {name: tensor.blocks[0] for name, tensor in shard.tensors.items()}
+        frames = [(places[name].offset, content) for name, content in ignored.items() if name in places]
+        return cls(next(iter(places.values())).path, shard.file_bytes, [(0, shard.header), *frames])
 
 
-def write_tensors(plan: Plan, hf: Mapping[str, StoredTensor], targets: Sequence[TargetFile], *, to_hf: bool) -> dict[str, str]:
-    """Write the target files whole. Returns the digest of every Hugging Face tensor's bytes.
+def write_tensors(
+    plan: Plan, hf: Mapping[str, StoredTensor], targets: Sequence[TargetFile], partial: Path, *, to_hf: bool
+) -> dict[str, str]:
+    """Write the target files, which lie in ``partial``, whole. Returns the digest of every Hugging Face tensor's bytes.
 
     The digests are taken on the Hugging Face side: of the source on import, of what was written on export.
     """
-    for target in targets:
-        with target.path.open("wb") as file:
-            file.truncate(target.file_bytes)
-            for offset, content in target.frames:
-                file.seek(offset)
-                file.write(content)
-    digester = Digester()
+    journal = Journal(partial / JOURNAL_FILE, fingerprint(plan, targets))
+    if not journal.digests:
+        clear(partial)
+        for target in targets:
+            make_file(target)
+    journal.start()
     total = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
     with (
+        ThreadPoolExecutor(1) as thread,
         OpenFiles([target.path for target in targets]) as files,
         tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
+        descriptors = [files.descriptor(target.path) for target in targets]
+        batch, batch_bytes, commits = list[str](), 0, list[Future[None]]()
         for name, copies in plan.items():
-            for copy in copies:
-                carry(copy, files, to_hf=to_hf)
             (block,) = hf[name].blocks
             size = block.rows * block.width
-            digester.add(name, block.path, block.offset, size)
             bar.update(size)
-        for target in targets:
-            os.fsync(files.descriptor(target.path))
-    return digester.finish()
+            if name in journal.digests:
+                continue
+            for copy in copies:
+                carry(copy, files, to_hf=to_hf)
+            journal.add(name, thread.submit(digest_range, block.path, block.offset, size))
+            batch.append(name)
+            batch_bytes += size
+            if batch_bytes >= COMMIT_BYTES:
+                commits.append(thread.submit(journal.commit, batch, descriptors))
+                batch, batch_bytes = [], 0
+        commits.append(thread.submit(journal.commit, batch, descriptors))
+        for commit in commits:
+            commit.result()
+    journal.path.unlink()
+    return journal.digests
+
+
+def clear(partial: Path) -> None:
+    """Remove what another conversion left behind."""
+    for path in partial.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK_FILE:
+            path.unlink()
+
+
+def make_file(target: TargetFile) -> None:
+    """Create a file at its full length with everything in it but tensor data."""
+    with target.path.open("wb") as file:
+        file.truncate(target.file_bytes)
+        for offset, content in target.frames:
+            file.seek(offset)
+            file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def fingerprint(plan: Plan, targets: Sequence[TargetFile]) -> str:
+    """A digest of all that a half-done conversion relies on: the copies, and its sources' sizes and times."""
+    written = {target.path for target in targets}
+    digest = xxhash.xxh3_128()
+    seen: set[Path] = set()
+    for name, copies in plan.items():
+        digest.update(name.encode())
+        for copy in copies:
+            digest.update(repr((copy.hf_path.name, copy.hf_offset, copy.rows, [(p.name, *at) for p, *at in copy.parts])).encode())
+            seen |= {copy.hf_path, *(path for path, *_ in copy.parts)}
+    for path in sorted(seen - written):
+        state = path.stat()
+        digest.update(repr((str(path), state.st_size, state.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+class Journal:
+    """Which tensors of a conversion are on the disk, in a file beside them."""
+
+    def __init__(self, path: Path, identity: str) -> None:
+        """Take over what an earlier run of the same conversion finished; a journal of another conversion counts for nothing."""
+        self.path, self._identity = path, identity
+        self.digests: dict[str, str] = {}
+        self._pending: dict[str, Future[str]] = {}
+        lines = path.read_text().splitlines() if path.is_file() else []
+        if lines and lines[0] == json.dumps({"conversion": identity}):
+            for line in lines[1:]:
+                try:
+                    self.digests |= json.loads(line)
+                except ValueError:
+                    break  # the line being written when the process died
+
+    def start(self) -> None:
+        """Write the journal anew, without a line that was cut."""
+        lines = [{"conversion": self._identity}, *({name: digest} for name, digest in self.digests.items())]
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def add(self, name: str, digest: Future[str]) -> None:
+        """A tensor is copied and its digest on the way."""
+        self._pending[name] = digest
+
+    def commit(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+        """Wait until the disk has these tensors, then say so."""
+        digests = {name: self._pending.pop(name).result() for name in names}
+        for descriptor in descriptors:
+            os.fsync(descriptor)
+        with self.path.open("a") as file:
+            file.write("".join(json.dumps({name: digest}) + "\n" for name, digest in digests.items()))
+            file.flush()
+            os.fsync(file.fileno())
+        self.digests |= digests

@@ -39,7 +39,8 @@ def make_plan(family: Family, model: ModelConfig, hf: dict[str, StoredTensor], m
     dtype, or not stored exactly once.
     """
     rules = family.rules(model)
-    check_names("the Hugging Face folder", hf, [name for rule in rules for name in rule.hf_shapes(model)])
+    tied = {copy: name for copy, name in family.tied(model).items() if copy in hf}
+    check_names("the Hugging Face folder", hf.keys() - tied, [name for rule in rules for name in rule.hf_shapes(model)])
     check_names("the checkpoint", megatron, [rule.key for rule in rules])
     by_hf: dict[str, list[Interval]] = defaultdict(list)
     for rule in rules:
@@ -58,7 +59,17 @@ def make_plan(family: Family, model: ModelConfig, hf: dict[str, StoredTensor], m
         intervals.sort(key=lambda interval: interval.hf_row)
         check_cover(name, [(interval.hf_row, interval.rows) for interval in intervals], hf[name].rows)
         plan[name] = [copy for interval in intervals for copy in _copies(hf[name], megatron[interval.key], interval)]
+    for copy, name in tied.items():
+        check_shape(copy, hf[copy].shape, hf[name].shape)
+        check_dtype(hf[copy], hf[name])
+        plan[copy] = [_moved(part, hf[name], hf[copy]) for part in plan[name]]
     return plan
+
+
+def _moved(copy: Copy, source: StoredTensor, target: StoredTensor) -> Copy:
+    """The same copy for an equal tensor elsewhere."""
+    (here,), (there,) = source.blocks, target.blocks
+    return copy._replace(hf_path=there.path, hf_offset=copy.hf_offset - here.offset + there.offset)
 
 
 def _copies(hf: StoredTensor, megatron: StoredTensor, interval: Interval) -> Iterable[Copy]:

@@ -1,53 +1,178 @@
-"""``config.json``, from the architecture.
+"""``config.json`` to an architecture and back.
 
-Decides: what every key of a Hugging Face configuration means for Megatron.
-Does not: use transformers' configuration objects: their defaults and spellings change between versions, the JSON does not.
+Decides: what every key of a Hugging Face configuration means for Megatron. Reading is a total function of the raw JSON:
+each key is mapped, declared irrelevant, or refused with a sentence. Does not: use transformers' configuration objects,
+whose defaults and spellings change between versions (``rope_theta`` and ``rope_scaling`` of 4 are ``rope_parameters`` in 5).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from checkpoints_convert.dtypes import DTYPES
-from checkpoints_convert.llama_family import QWEN2, Family
+from checkpoints_convert.hf_config_keys import DEFAULTS, IRRELEVANT, REQUIRED
+from checkpoints_convert.llama_family import FAMILIES, QWEN2, Family
 from checkpoints_convert.tokenizer_files import Tokenizer
+from megatron_mathcoder.config.architectures import ARCHITECTURES
+from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.schema import ModelConfig
 
 LLAMA3_ROPE = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 """The constants megatron-core builds in (0.16.1, ``rotary_pos_embedding.py``: ``_apply_scaling``)."""
+MAPPED = {
+    "num_hidden_layers": "num_layers",
+    "hidden_size": "hidden_size",
+    "intermediate_size": "ffn_hidden_size",
+    "num_attention_heads": "num_attention_heads",
+    "num_key_value_heads": "num_query_groups",
+    "head_dim": "kv_channels",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "max_position_embeddings",
+    "rms_norm_eps": "layernorm_epsilon",
+    "initializer_range": "init_method_std",
+    "tie_word_embeddings": "share_embeddings_and_output_weights",
+}
+"""Keys whose value is a field of ``ModelConfig``."""
+HANDLED = {"architectures", "model_type", "rope_theta", "rope_scaling", "rope_parameters"}
+HANDLED |= {"sliding_window", "use_sliding_window", "max_window_layers", "layer_types"}
+"""Keys that need a rule of their own."""
+
+
+def read_config(config: dict[str, Any]) -> tuple[Family, ModelConfig]:
+    """Return the family and architecture that a ``config.json`` describes.
+
+    Raises ``CheckpointError`` naming the first key that is unknown, missing or has a value Megatron cannot compute with.
+    """
+    family = _family(config)
+    for key, value in config.items():
+        _check_key(key, value)
+    given = {key: value for key, value in (DEFAULTS[family.model_type] | config).items() if value is not None}
+    given.setdefault("num_key_value_heads", given.get("num_attention_heads"))
+    for key in MAPPED.keys() - {"head_dim"}:
+        _check_number(family, given, key)
+    given.setdefault("head_dim", given["hidden_size"] // given["num_attention_heads"])
+    theta, factor = _rope(given)
+    model = ModelConfig(
+        architecture=family.model_type,
+        rotary_base=theta,
+        rope_scaling_factor=factor,
+        sliding_window=_window(family, given),
+        add_qkv_bias=family is QWEN2,
+        **{field: given[key] for key, field in MAPPED.items()},
+    )
+    if model.num_attention_heads % model.num_query_groups:
+        raise CheckpointError(
+            f"config.json: num_attention_heads {model.num_attention_heads} is no multiple of num_key_value_heads "
+            f"{model.num_query_groups}; correct it"
+        )
+    return family, _named(model)
+
+
+def _family(config: dict[str, Any]) -> Family:
+    names = config.get("architectures") or []
+    family = FAMILIES.get(names[0]) if len(names) == 1 else None
+    if family is None or config.get("model_type") != family.model_type:
+        raise CheckpointError(
+            f"config.json: architectures {names} with model_type {config.get('model_type')!r}; known are "
+            + ", ".join(f"{name} ({family.model_type})" for name, family in FAMILIES.items())
+        )
+    return family
+
+
+def _check_key(key: str, value: Any) -> None:
+    """Refuse a key that is not known, and a value that changes what the model computes."""
+    if key in REQUIRED:
+        allowed, reason = REQUIRED[key]
+        if value not in allowed:
+            raise CheckpointError(f"config.json: {key} = {value!r}; {reason}")
+    elif key not in MAPPED and key not in HANDLED and key not in IRRELEVANT:
+        raise CheckpointError(
+            f"config.json: {key} = {str(value)[:60]!r} is not a key this converter knows, so it might change the model; "
+            "remove it if you know that it does not"
+        )
+
+
+def _check_number(family: Family, given: dict[str, Any], key: str) -> None:
+    """Refuse a mapped key that is missing or no number of its kind."""
+    if key not in given:
+        raise CheckpointError(f"config.json: {key} is missing; every {family.hf_class} has one, get the file again")
+    wanted = {"rms_norm_eps": float, "initializer_range": float, "tie_word_embeddings": bool}.get(key, int)
+    if type(given[key]) is not wanted or given[key] < 0:
+        raise CheckpointError(f"config.json: {key} = {given[key]!r}; it must be a {wanted.__name__} of 0 or more, correct it")
+
+
+def _rope(given: dict[str, Any]) -> tuple[int, float]:
+    """(theta, llama3 factor or 0) from either spelling."""
+    new, old = given.get("rope_parameters") or {}, given.get("rope_scaling") or {}
+    scaling = new or old
+    theta = new.get("rope_theta", given.get("rope_theta"))
+    if theta is None or ("rope_theta" in new and given.get("rope_theta", theta) != theta):
+        raise CheckpointError(
+            f"config.json: rope_theta {given.get('rope_theta')!r} and {new.get('rope_theta')!r}; it needs one value"
+        )
+    if int(theta) != theta:
+        raise CheckpointError(f"config.json: rope_theta = {theta!r}; Megatron takes whole numbers only")
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    if kind == "default":
+        return int(theta), 0.0
+    if kind != "llama3":
+        raise CheckpointError(f"config.json: rope type {kind!r}; Megatron's GPT model computes default and llama3 only")
+    for key, value in LLAMA3_ROPE.items():
+        if scaling.get(key) != value:
+            raise CheckpointError(
+                f"config.json: llama3 rope with {key} = {scaling.get(key)!r}; megatron-core has {value} built in"
+            )
+    return int(theta), float(scaling["factor"])
+
+
+def _window(family: Family, given: dict[str, Any]) -> int:
+    """Keys a query sees, itself included; 0 = all. One window for all layers, or none."""
+    window = given.get("sliding_window") or 0
+    if family is QWEN2:
+        window = window if given.get("use_sliding_window") else 0
+        full = min(given.get("max_window_layers", 0), given["num_hidden_layers"])
+        if window and full:
+            raise CheckpointError(
+                f"config.json: max_window_layers = {full}; Megatron has one window for all layers, so only 0 works"
+            )
+    elif family.model_type == "llama":
+        window = 0
+    kinds = set(given.get("layer_types") or ())
+    if kinds - {"sliding_attention" if window else "full_attention"}:
+        raise CheckpointError(
+            f"config.json: layer_types {sorted(kinds)} with a window of {window or 'none'}; all layers must be alike"
+        )
+    return int(window)
+
+
+def _named(model: ModelConfig) -> ModelConfig:
+    """The model under the name of the known architecture with the same numbers, if there is one."""
+    for known in ARCHITECTURES.values():
+        if replace(model, architecture=known.architecture) == known:
+            return known
+    return model
 
 
 def write_config(family: Family, model: ModelConfig, dtype: str, tokenizer: Tokenizer) -> dict[str, Any]:
     """Return a ``config.json`` that transformers 4 and 5 read identically: it has both spellings of what they spell apart."""
     scaling = {"rope_type": "llama3", "factor": float(model.rope_scaling_factor), **LLAMA3_ROPE}
     llama3 = bool(model.rope_scaling_factor)
-    config = {
+    config = {key: getattr(model, field) for key, field in MAPPED.items()} | {
         "architectures": [family.hf_class],
         "model_type": family.model_type,
         "attention_dropout": 0.0,
         "hidden_act": "silu",
-        "hidden_size": model.hidden_size,
-        "head_dim": model.kv_channels,
-        "initializer_range": model.init_method_std,
-        "intermediate_size": model.ffn_hidden_size,
-        "max_position_embeddings": model.max_position_embeddings,
-        "num_attention_heads": model.num_attention_heads,
-        "num_hidden_layers": model.num_layers,
-        "num_key_value_heads": model.num_query_groups,
-        "rms_norm_eps": model.layernorm_epsilon,
         "rope_theta": float(model.rotary_base),
         "rope_scaling": scaling if llama3 else None,
         "rope_parameters": {"rope_theta": float(model.rotary_base), **(scaling if llama3 else {"rope_type": "default"})},
-        "tie_word_embeddings": model.share_embeddings_and_output_weights,
         "torch_dtype": DTYPES[dtype].torch_name,
         "dtype": DTYPES[dtype].torch_name,
         "use_cache": True,
-        "vocab_size": model.vocab_size,
-        **family_keys(family, model),
+        **_family_keys(family, model),
     }
-    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return dict(sorted((config | ids).items()))
+    return dict(sorted((config | special_tokens(tokenizer)).items()))
 
 
-def family_keys(family: Family, model: ModelConfig) -> dict[str, Any]:
+def _family_keys(family: Family, model: ModelConfig) -> dict[str, Any]:
     """The keys only some families have."""
     if family.model_type == "llama":
         return {"attention_bias": False, "mlp_bias": False, "pretraining_tp": 1}
@@ -58,7 +183,10 @@ def family_keys(family: Family, model: ModelConfig) -> dict[str, Any]:
     return {"sliding_window": model.sliding_window or None}
 
 
-def generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
-    """``generation_config.json``: the special tokens that end and pad a generation."""
-    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return {key: value for key, value in ids.items() if value is not None}
+def special_tokens(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Ids of the special tokens under the names of config.json and generation_config.json; None where there is none."""
+    return {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }

@@ -37,7 +37,7 @@ HF = "model.layers.{layer}."
 DECODER = "decoder.layers."
 
 EMBEDDING = PadVocabulary(
-    hf=("model.embed_tokens.weight",), key="embedding.word_embeddings.weight", rows=vocabulary, columns=hidden
+    hf=("model.embed_tokens.weight",), key="embedding.word_embeddings.weight", rows=vocabulary, columns=hidden, shard_axis=0
 )
 LAYERS: tuple[Rule, ...] = (
     Rename(hf=(HF + "input_layernorm.weight",), key=DECODER + "self_attention.linear_qkv.layer_norm_weight", rows=hidden),
@@ -45,20 +45,31 @@ LAYERS: tuple[Rule, ...] = (
         hf=(HF + "self_attn.q_proj.weight", HF + "self_attn.k_proj.weight", HF + "self_attn.v_proj.weight"),
         key=DECODER + "self_attention.linear_qkv.weight",
         columns=hidden,
+        shard_axis=0,
     ),
-    Rename(hf=(HF + "self_attn.o_proj.weight",), key=DECODER + "self_attention.linear_proj.weight", rows=hidden, columns=heads),
+    Rename(
+        hf=(HF + "self_attn.o_proj.weight",),
+        key=DECODER + "self_attention.linear_proj.weight",
+        rows=hidden,
+        columns=heads,
+        shard_axis=1,
+    ),
     Rename(hf=(HF + "post_attention_layernorm.weight",), key=DECODER + "mlp.linear_fc1.layer_norm_weight", rows=hidden),
     FuseGateUp(
-        hf=(HF + "mlp.gate_proj.weight", HF + "mlp.up_proj.weight"), key=DECODER + "mlp.linear_fc1.weight", columns=hidden
+        hf=(HF + "mlp.gate_proj.weight", HF + "mlp.up_proj.weight"),
+        key=DECODER + "mlp.linear_fc1.weight",
+        columns=hidden,
+        shard_axis=0,
     ),
-    Rename(hf=(HF + "mlp.down_proj.weight",), key=DECODER + "mlp.linear_fc2.weight", rows=hidden, columns=ffn),
+    Rename(hf=(HF + "mlp.down_proj.weight",), key=DECODER + "mlp.linear_fc2.weight", rows=hidden, columns=ffn, shard_axis=1),
 )
 QKV_BIAS = FuseQKV(
     hf=(HF + "self_attn.q_proj.bias", HF + "self_attn.k_proj.bias", HF + "self_attn.v_proj.bias"),
     key=DECODER + "self_attention.linear_qkv.bias",
+    shard_axis=0,
 )
 FINAL_NORM = Rename(hf=("model.norm.weight",), key="decoder.final_layernorm.weight", rows=hidden)
-OUTPUT = PadVocabulary(hf=("lm_head.weight",), key="output_layer.weight", rows=vocabulary, columns=hidden)
+OUTPUT = PadVocabulary(hf=("lm_head.weight",), key="output_layer.weight", rows=vocabulary, columns=hidden, shard_axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,10 @@ class Family:
         bias = (QKV_BIAS,) if model.add_qkv_bias else ()
         output = () if model.share_embeddings_and_output_weights else (OUTPUT,)
         return (EMBEDDING, *LAYERS, *bias, FINAL_NORM, *output)
+
+    def tied(self, model: ModelConfig) -> dict[str, str]:
+        """Second copies that some files store of a tensor the model has once."""
+        return {OUTPUT.hf[0]: EMBEDDING.hf[0]} if model.share_embeddings_and_output_weights else {}
 
 
 LLAMA = Family("LlamaForCausalLM", "llama")

@@ -12,7 +12,7 @@ query heads, then its key head, then its value head) and ``transformer/mlp.py`` 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from megatron_mathcoder.config.schema import ModelConfig
 
@@ -41,12 +41,16 @@ class Piece(NamedTuple):
 class Rule(ABC):
     """One Megatron parameter and the Hugging Face tensors it is made of. ``{layer}`` in a name makes it one per layer.
 
-    ``columns`` is None for vectors (norms, biases).
+    ``columns`` is None for vectors (norms, biases). ``shard_axis`` is the axis tensor parallelism divides: 0 rows, 1
+    columns, None neither. ``row_blocks`` is the number of pieces a row-sharded matrix is stored in, so that a rank reads
+    little beyond its own.
     """
 
     key: str
     hf: tuple[str, ...]
     columns: Size | None = None
+    shard_axis: int | None = None
+    row_blocks: ClassVar[int] = 8
 
     @abstractmethod
     def pieces(self, model: ModelConfig) -> list[Piece]:
@@ -96,7 +100,12 @@ class Rename(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadVocabulary(Rename):
-    """The same tensor, but rows beyond the vocabulary may follow on the Megatron side; they mean nothing and are dropped."""
+    """The same tensor, but rows beyond the vocabulary may follow on the Megatron side; they mean nothing and are dropped.
+
+    A rank's rows depend on that padding, so they seldom end where a stored piece ends: the pieces are small.
+    """
+
+    row_blocks: ClassVar[int] = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +124,9 @@ class FuseQKV(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuseGateUp(Rule):
-    """Gate and up projections of a SwiGLU: all gate rows, then all up rows."""
+    """Gate and up projections of a SwiGLU: all gate rows, then all up rows. A rank holds a slice of each."""
+
+    row_blocks: ClassVar[int] = 16
 
     def pieces(self, model: ModelConfig) -> list[Piece]:
         """Two pieces."""

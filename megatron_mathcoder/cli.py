@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
     "train": Verb("megatron_mathcoder.trainer.main:run", "train a model from one TOML recipe"),
     "plot": Verb("megatron_mathcoder.trainer.loss_curve:run", "draw the loss curve of a run folder"),
+    "import-hf": Verb("checkpoints_convert.hf_to_megatron:run", "a Hugging Face folder to a checkpoint"),
     "export-hf": Verb("checkpoints_convert.megatron_to_hf:run", "a checkpoint to a Hugging Face folder"),
     "generate": Verb("megatron_mathcoder.inference.generate:run", "let an exported model continue a prompt"),
 }
