@@ -10,7 +10,6 @@ A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so 
 import os
 import shutil
 import tomllib
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoints_in
-from megatron_mathcoder.config.schema import ModelConfig
+from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.model.gpt import CausalLM
 
 MODEL_FILES = (RUN_FILE, "model.toml")
@@ -99,22 +98,35 @@ def load_weights(path: Path, model: ModelConfig, chunks: Sequence[CausalLM]) -> 
 
 
 def load_training_state(
-    path: Path, model: ModelConfig, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer
+    path: Path, recipe: RunConfig, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer
 ) -> dict[str, int]:
     """Load weights and optimizer of ``path`` and return its counters; a collective of all ranks.
 
     Raises:
-        CheckpointError: the checkpoint is torn, of another architecture, or holds no optimizer.
+        CheckpointError: the checkpoint is torn, of another architecture, or without an optimizer of the recipe's kind.
     """
-    check_architecture(path, model)
+    check_architecture(path, recipe.model)
+    _check_optimizer(path, recipe)
     content = _sharded_weights(chunks)
     content["optimizer"] = optimizer.sharded_state_dict(content, is_loading=True, metadata=CONTENT_METADATA)
     loaded = _load(path, content)
-    if "counters" not in loaded:
-        raise CheckpointError(f"checkpoint {path}: it holds weights only; start a new run.folder with it as checkpoint.initial")
     _load_weights_into(chunks, loaded)
     optimizer.load_state_dict(loaded["optimizer"])
     return loaded["counters"]
+
+
+def _check_optimizer(path: Path, recipe: RunConfig) -> None:
+    """megatron-core's three optimizer classes store their state in three forms, which do not read one another's."""
+    if not (path / RUN_FILE).is_file():
+        raise CheckpointError(f"checkpoint {path}: it holds weights only; start a new run.folder with it as checkpoint.initial")
+    stored = tomllib.loads((path / RUN_FILE).read_text())
+    for section, field in (("parallel", "use_distributed_optimizer"), ("training", "precision")):
+        before, now = stored[section][field], getattr(getattr(recipe, section), field)
+        if before != now:
+            raise CheckpointError(
+                f"checkpoint {path}: saved with {section}.{field} = {before!r}, the recipe says {now!r}; resume with the value "
+                "it was saved with, or start a new run.folder with it as checkpoint.initial"
+            )
 
 
 def check_architecture(path: Path, model: ModelConfig) -> None:
@@ -152,9 +164,7 @@ def _load_weights_into(chunks: Sequence[CausalLM], loaded: dict[str, Any]) -> No
 
 def _load(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     try:
-        with warnings.catch_warnings():  # megatron-core calls what torch has deprecated
-            warnings.simplefilter("ignore", FutureWarning)
-            return dist_checkpointing.load(content, str(path))
+        return dist_checkpointing.load(content, str(path))
     except (CheckpointException, CheckpointingException, OSError, RuntimeError, KeyError, EOFError) as error:
         raise CheckpointError(f"checkpoint {path}: it cannot be read: {_reason(error)}; use an older one") from error
 

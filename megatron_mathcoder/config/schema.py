@@ -45,8 +45,8 @@ class ParallelSection:
     """Model chunks per pipeline stage (interleaved schedule); 1 = not interleaved."""
     context_parallel_size: int = 1
     """Ranks that share each sequence."""
-    use_distributed_optimizer: bool = False
-    """Divide optimizer state and fp32 master weights among data-parallel ranks."""
+    use_distributed_optimizer: bool = True
+    """Divide optimizer state and fp32 master weights among data-parallel ranks; a run saved so resumes on any layout."""
     overlap_grad_reduce: bool = False
     """Reduce gradients bucket by bucket while the backward pass still runs."""
     overlap_param_gather: bool = False

@@ -36,16 +36,16 @@ def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
         if not Path(prefix + suffix).is_file():
             raise DataError(f"dataset {prefix}: {prefix}{suffix} is missing; make it with mathcoder tokenize --output {prefix}")
     _check_tokenizer(prefix, vocab_size)
+    actual = Path(prefix + ".bin").stat().st_size
+    if actual == 0:
+        raise DataError(f"dataset {prefix}: it holds no token; give mathcoder tokenize documents with text")
     try:
         dataset = IndexedDataset(prefix)
     except (AssertionError, ValueError) as error:
         raise DataError(f"dataset {prefix}: {prefix}.idx is no Megatron index ({error}); run mathcoder tokenize again") from error
     expected = _total_tokens(dataset) * dataset.index.dtype_size
-    actual = Path(prefix + ".bin").stat().st_size
     if actual < expected:
         raise DataError(f"dataset {prefix}: its .bin has {actual} bytes, its .idx needs {expected}; run mathcoder tokenize again")
-    if expected == 0:
-        raise DataError(f"dataset {prefix}: it holds no token; give mathcoder tokenize documents with text")
     return dataset
 
 

@@ -26,10 +26,10 @@ def select_platform(section: PlatformSection, parallel: ParallelSection, rank: R
     refuse_wrong_apex()
     use_cuda = section.name == "cuda" or (section.name == "auto" and torch.cuda.is_available())
     platform: Platform = CudaPlatform() if use_cuda else CpuPlatform()
-    # megatron-core warns at import of each optional package it does not find; none of them is used here.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        platform.prepare(rank.local_rank, parallel.tensor_model_parallel_size > 1 or parallel.context_parallel_size > 1)
-        importlib.import_module("megatron.core.models.gpt")
-        importlib.import_module("megatron.core.optimizer")
+    # megatron-core warns of each optional package it does not find, and calls what torch has deprecated: nothing that the
+    # person who started the run could mend.
+    warnings.filterwarnings("ignore", module=r"(megatron\.core|torch\.distributed|torch\.jit)\b.*")
+    platform.prepare(rank.local_rank, parallel.tensor_model_parallel_size > 1 or parallel.context_parallel_size > 1)
+    importlib.import_module("megatron.core.models.gpt")
+    importlib.import_module("megatron.core.optimizer")
     return platform

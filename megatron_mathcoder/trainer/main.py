@@ -103,7 +103,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
     state = TrainState()
     if resumed:
-        state = TrainState.from_dict(load_training_state(resumed[0], config.model, chunks, optimizer))
+        state = TrainState.from_dict(load_training_state(resumed[0], config, chunks, optimizer))
         scheduler.step(increment=state.step)
 
     is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0

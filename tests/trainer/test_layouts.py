@@ -11,8 +11,8 @@ TP2 = "parallel.tensor_model_parallel_size=2"
 PP2 = "parallel.pipeline_model_parallel_size=2"
 SP = "parallel.sequence_parallel=true"
 VPP2 = "parallel.virtual_pipeline_model_parallel_size=2"
-DISTRIBUTED_OPTIMIZER = (
-    "parallel.use_distributed_optimizer=true",
+WHOLE_OPTIMIZER = "parallel.use_distributed_optimizer=false"
+OVERLAP = (
     "parallel.overlap_grad_reduce=true",
     "parallel.overlap_param_gather=true",
 )
@@ -22,12 +22,13 @@ LAYOUTS = {
     "TP2+SP": ((TP2, SP), 1),
     "PP2": ((PP2,), 1),
     "PP2-interleaved": ((PP2, VPP2), 1),
-    "DP2": ((), 2),
-    "DP2-overlap": (("parallel.overlap_grad_reduce=true",), 2),
-    "DP2-distributed-optimizer": (DISTRIBUTED_OPTIMIZER, 2),
+    "DP2": ((WHOLE_OPTIMIZER,), 2),
+    "DP2-overlapped-reduction": ((WHOLE_OPTIMIZER, "parallel.overlap_grad_reduce=true"), 2),
+    "DP2-distributed-optimizer": ((), 2),
+    "DP2-distributed-optimizer-overlapped": (OVERLAP, 2),
     "TP2xPP2": ((TP2, PP2), 1),
     "TP2xDP2": ((TP2,), 2),
-    "PP2-interleaved-xDP2-distributed-optimizer": ((PP2, VPP2, *DISTRIBUTED_OPTIMIZER), 2),
+    "PP2-interleaved-xDP2-overlapped": ((PP2, VPP2, *OVERLAP), 2),
 }
 
 STEPS = 6

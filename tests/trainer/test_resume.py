@@ -1,0 +1,142 @@
+"""A run that was stopped or killed goes on as if it had not been."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from megatron_mathcoder.config.loader import dump_config
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE
+from tests.trainer.runs import small_config, train
+
+EXACT = ("step", "loss", "grad_norm", "learning_rate", "consumed_tokens", "consumed_samples")
+SAVES = ("training.steps=8", "checkpoint.interval_steps=3", "checkpoint.keep_last=0", "validation.interval_steps=4")
+
+
+def numbers(folder: Path, file: str = METRICS_FILE) -> list[dict[str, Any]]:
+    """Read what must be equal to the last bit; times differ."""
+    rows = [json.loads(line) for line in (folder / file).read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in ("seconds", "tokens_per_second")} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
+    """Return the folder of a run of 8 steps without interruption, saved at 3, 6 and 8."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(small_config(folder, dataset, *SAVES))
+    return folder
+
+
+def start(config_folder: Path, dataset: Path, *overrides: str) -> subprocess.Popen[bytes]:
+    """Start ``mathcoder train`` as a person does."""
+    recipe = config_folder.with_suffix(".toml")
+    recipe.write_text(dump_config(small_config(config_folder, dataset, *SAVES, *overrides)))
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "megatron_mathcoder", "train", str(recipe)], env=environment)
+
+
+def wait_for_steps(folder: Path, steps: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not (folder / METRICS_FILE).exists() or len((folder / METRICS_FILE).read_text().splitlines()) < steps:
+        assert process.poll() is None, "it ended before it was stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_second_run_is_equal_to_the_bit(tmp_path: Path, dataset: Path, whole: Path) -> None:
+    train(small_config(tmp_path, dataset, *SAVES))
+    assert numbers(tmp_path) == numbers(whole)
+    assert numbers(tmp_path, "validation.jsonl") == numbers(whole, "validation.jsonl")
+
+
+def test_files_of_a_run(whole: Path) -> None:
+    names = sorted(path.name for path in (whole / CHECKPOINTS).iterdir())
+    assert names == ["iter_0000003", "iter_0000006", "iter_0000008"]
+    for name in names:
+        assert (whole / CHECKPOINTS / name / RUN_FILE).read_text() == (whole / RUN_FILE).read_text()
+    assert [row["step"] for row in numbers(whole)] == list(range(1, 9))
+    assert set(numbers(whole)[0]) == set(EXACT)
+    assert [row["step"] for row in numbers(whole, "validation.jsonl")] == [0, 4, 8]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_stop_signal_saves_and_the_run_goes_on(number: int, tmp_path: Path, dataset: Path, whole: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(folder, dataset)
+    wait_for_steps(folder, 1, process)
+    process.send_signal(number)
+    assert process.wait(60) == 85
+    stopped_at = len(numbers(folder))
+    assert (folder / CHECKPOINTS / f"iter_{stopped_at:07d}" / "metadata.json").exists()
+    assert stopped_at < 8
+    assert start(folder, dataset).wait(120) == 0
+    assert numbers(folder) == numbers(whole)
+
+
+def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(folder, dataset)
+    wait_for_steps(folder, 5, process)
+    process.kill()
+    process.wait()
+    (folder / CHECKPOINTS / "iter_0000007.partial").mkdir()
+    with (folder / METRICS_FILE).open("a") as stream:
+        stream.write('{"step": 9')
+    assert start(folder, dataset).wait(120) == 0
+    assert numbers(folder) == numbers(whole)
+    assert numbers(folder, "validation.jsonl") == numbers(whole, "validation.jsonl")
+
+
+def test_distributed_optimizer_resumes_on_another_layout(tmp_path: Path, dataset: Path, whole: Path) -> None:
+    """Three steps on TP2 × DP2 with the distributed optimizer, five more alone: Adam's moments and step come along."""
+    folder = tmp_path / "run"
+    divided = (
+        "parallel.tensor_model_parallel_size=2",
+        "parallel.overlap_grad_reduce=true",
+        "parallel.overlap_param_gather=true",
+    )
+    train(small_config(folder, dataset, *SAVES, *divided), data_parallel_size=2)
+    for later in ("iter_0000006", "iter_0000008"):
+        shutil.rmtree(folder / CHECKPOINTS / later)
+    rows = train(small_config(folder, dataset, *SAVES))
+    assert len(rows) == 8
+    for row, expected in zip(rows, numbers(whole), strict=True):
+        assert row["loss"] == pytest.approx(expected["loss"], abs=1e-5), f"step {row['step']}"
+        assert row["grad_norm"] == pytest.approx(expected["grad_norm"], abs=1e-5), f"step {row['step']}"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "parallel.use_distributed_optimizer=false",
+            "saved with parallel.use_distributed_optimizer = True, the recipe says False",
+        ),
+        ("training.precision='bf16'", "saved with training.precision = 'fp32', the recipe says 'bf16'"),
+        ("model.hidden_size=32", "it has model.hidden_size = 64, the recipe 32; use the recipe of the checkpoint's architecture"),
+    ],
+)
+def test_what_does_not_fit_is_named(override: str, message: str, dataset: Path, whole: Path) -> None:
+    with pytest.raises(AssertionError, match=message):
+        train(small_config(whole, dataset, *SAVES, override))
+
+
+def test_a_torn_checkpoint_is_named(tmp_path: Path, dataset: Path, whole: Path) -> None:
+    torn = tmp_path / "iter_0000003"
+    shutil.copytree(whole / CHECKPOINTS / "iter_0000003", torn)
+    for part in torn.glob("*.distcp"):
+        part.write_bytes(part.read_bytes()[:1000])
+    with pytest.raises(AssertionError, match=r"CheckpointError: checkpoint .*iter_0000003: it cannot be read"):
+        train(small_config(tmp_path / "run", dataset, f"checkpoint.initial={str(torn)!r}"))
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, dataset: Path) -> None:
+    train(small_config(tmp_path, dataset, "checkpoint.interval_steps=1", "checkpoint.keep_last=2"))
+    assert sorted(path.name for path in (tmp_path / CHECKPOINTS).iterdir()) == ["iter_0000005", "iter_0000006"]
