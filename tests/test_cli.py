@@ -2,6 +2,7 @@
 
 import errno
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,12 @@ def test_every_verb_leads_to_a_function_that_explains_itself(name, capsys):
         cli.main([name, "--help"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: mathcoder {name}")
+
+
+def test_every_function_that_calls_itself_a_verb_is_one():
+    sources = [path.read_text() for package in cli.OUR_PACKAGES for path in (ROOT / package).rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r'prog="mathcoder ([\w-]+)"', source)}
+    assert named == set(cli.VERBS)
 
 
 def test_help_names_every_verb(capsys):
