@@ -5,6 +5,7 @@ JSONL (they are few, and a person opens them with ``less``); a part of documents
 Does not: know what a row means, or which parts are finished (``stage.py``).
 """
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,8 +52,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            # A full disk is noticed by write and fsync, which do not know the name that a person needs.
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
 

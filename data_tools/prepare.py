@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, add_workers, output_path
 from data_tools.document import Document, reason_kind
 from data_tools.parts import PartWriter, remove_temporary_files, sync_folder, write_json
-from data_tools.pool import Report, available_cpus
+from data_tools.pool import Report
 from data_tools.progress import Progress
 from data_tools.sources import Source, SourceSlice
 from data_tools.sources.installed_packages import DEFAULT_PACKAGES, InstalledPackages
@@ -86,26 +87,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mathcoder prepare", description="Raw corpora to documents, each with an id and a text."
     )
-    parser.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help=".jsonl, .jsonl.gz, .jsonl.zst or .parquet files, or folders of them"
-    )
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to make")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=INPUT_HELP)
+    parser.add_argument("--output", type=output_path, required=True, metavar="DIR", help="folder to make")
     parser.add_argument("--source", choices=(RECORD_FILES, INSTALLED_PACKAGES), default=RECORD_FILES, help="default: %(default)s")
-    parser.add_argument("--text-field", default="text", help="field of the text, dots for nested ones (default: %(default)s)")
+    add_text_field(parser)
     parser.add_argument(
-        "--id-field", default="id", help="field of the id; a row without one is named FILE:LINE (default: %(default)s)"
+        "--id-field",
+        default="id",
+        metavar="NAME",
+        help="field of the id; a row without one is named FILE:LINE (default: %(default)s)",
     )
     packages = ",".join(DEFAULT_PACKAGES)
     parser.add_argument(
         "--packages", metavar="A,B", help=f"for --source {INSTALLED_PACKAGES} (default: those installed of {packages})"
     )
-    parser.add_argument(
-        "--max-reject-fraction", type=float, default=0.01, help="share of unreadable rows that is an error (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=available_cpus(), help="processes (default: the cores this process may use)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another output of this verb")
+    add_max_reject_fraction(parser)
+    add_workers(parser)
+    add_overwrite(parser)
     return parser
 
 
@@ -124,7 +122,7 @@ def _source(options: argparse.Namespace) -> Source:
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
-    output = Path(options.output)
+    output: Path = options.output
     source = _source(options)
     wanted = identity("prepare", source.settings, source.inputs)
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):

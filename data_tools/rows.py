@@ -24,8 +24,9 @@ from data_tools.document import reason_kind
 from data_tools.inputs import CHUNK_BYTES, InputSlice
 from megatron_mathcoder.config.errors import DataError
 
-MAX_LINE_BYTES = 64 * 2**20
-"""A longer line is no document but a damaged or mis-joined file; reading it whole would cost memory without bound."""
+MAX_LINE_BYTES = 16 * 2**20
+"""A longer line is no document but a damaged or mis-joined file. A tokenizer needs about 50 bytes per byte of one text, so this
+also bounds a worker's memory, below 1 GB."""
 
 FIRST_ROWS = 100
 """Rows in which the text field must be found at least once."""

@@ -11,9 +11,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, add_workers, output_path
 from data_tools.inputs import InputFile, find_files
 from data_tools.parts import concatenate, write_json
-from data_tools.pool import available_cpus
 from data_tools.progress import Progress
 from data_tools.rows import check_text_field
 from data_tools.stage import (
@@ -37,23 +37,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mathcoder tokenize", description="Documents to a Megatron dataset, PREFIX.bin and PREFIX.idx."
     )
-    parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="a folder from mathcoder prepare, or .jsonl[.gz|.zst] and .parquet files"
-    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
     parser.add_argument("--tokenizer", required=True, metavar="T", help=KINDS)
-    parser.add_argument("--output", required=True, metavar="PREFIX", help="path without .bin and .idx")
-    parser.add_argument("--text-field", default="text", help="field of the text, dots for nested ones (default: %(default)s)")
+    parser.add_argument("--output", type=output_path, required=True, metavar="PREFIX", help="path without .bin and .idx")
+    add_text_field(parser)
     parser.add_argument(
         "--bos", action=argparse.BooleanOptionalAction, help="begin each document with BOS (default: when the tokenizer has one)"
     )
-    parser.add_argument("--eod-token", help="piece that ends a document, if tokenizer.json does not say it or says another")
     parser.add_argument(
-        "--max-reject-fraction", type=float, default=0.01, help="share of unusable rows that is an error (default: %(default)s)"
+        "--eod-token", metavar="PIECE", help="piece that ends a document, if tokenizer.json does not say it or says another"
     )
-    parser.add_argument(
-        "--workers", type=int, default=available_cpus(), help="processes (default: the cores this process may use)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another dataset at PREFIX")
+    add_max_reject_fraction(parser)
+    add_workers(parser)
+    add_overwrite(parser)
     return parser
 
 
@@ -67,7 +63,7 @@ def run(argv: list[str]) -> int:
     files = scan_inputs(find_files(options.inputs), options.workers)
     settings = {"text_field": options.text_field, "bos": bos_id is not None}
     wanted = identity("tokenize", settings, [file.manifest_entry() for file in files], tokenizer.manifest_entry())
-    prefix = Path(options.output)
+    prefix: Path = options.output
     if manifest := finished_manifest(_sibling(prefix, ".manifest.json"), wanted, options.overwrite):
         _check_sizes(prefix, manifest)
         print(f"{prefix} is already there, from the same inputs and tokenizer: {_counts(manifest)}; nothing to do")

@@ -18,6 +18,7 @@ from typing import Any
 import sentencepiece
 import xxhash
 
+from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, output_path, positive_int
 from data_tools.inputs import InputFile, find_files
 from data_tools.parts import atomic_file, write_json
 from data_tools.pool import available_cpus
@@ -143,27 +144,29 @@ def _explain(message: str, vocab_size: int) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mathcoder train-tokenizer", description="Documents to a SentencePiece BPE model.")
+    parser.add_argument("inputs", nargs="+", metavar="DOCUMENTS", help=INPUT_HELP)
+    parser.add_argument("--output", type=output_path, required=True, metavar="FILE", help="the model to write: tokenizer.model")
     parser.add_argument(
-        "inputs", nargs="+", metavar="DOCUMENTS", help="a folder from mathcoder prepare, or .jsonl[.gz|.zst] and .parquet files"
+        "--vocab-size", type=positive_int, required=True, metavar="N", help="pieces, bytes and control pieces included"
     )
-    parser.add_argument("--output", required=True, metavar="FILE", help="the model to write, for example tokenizer.model")
-    parser.add_argument("--vocab-size", type=int, required=True, help="pieces, bytes and control pieces included")
-    parser.add_argument("--text-field", default="text", help="field of the text, dots for nested ones (default: %(default)s)")
+    add_text_field(parser)
     parser.add_argument(
-        "--sample-bytes", type=int, default=2**25, help="text to learn from, also the memory needed (default: %(default)s)"
+        "--sample-bytes",
+        type=positive_int,
+        default=2**25,
+        metavar="N",
+        help="text to learn from; it is held in memory (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="which documents the sample takes (default: %(default)s)")
-    parser.add_argument(
-        "--max-reject-fraction", type=float, default=0.01, help="share of unusable rows that is an error (default: %(default)s)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another model at FILE")
+    add_max_reject_fraction(parser)
+    add_overwrite(parser)
     return parser
 
 
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
-    output = Path(options.output)
+    output: Path = options.output
     manifest_path = output.with_suffix(".manifest.json")
     files = scan_inputs(find_files(options.inputs), available_cpus())
     names = ("vocab_size", "text_field", "sample_bytes", "seed")

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,17 @@ def test_compressed_parts_are_ordinary_zstd(tmp_path: Path) -> None:
         writer.write(b"{}\n")
     with zstandard.open(tmp_path / "part-00000-000.jsonl.zst") as stream:
         assert stream.read() == b"{}\n"
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as error, atomic_file(tmp_path / "a") as stream:
+        stream.write(b"x")
+    assert error.value.filename == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_concatenate_and_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,13 +295,14 @@ def test_two_runs_do_not_share_a_folder(corpus: Path, tokenizer_model: Path, tmp
         process.communicate()
 
 
-def test_unfinished_work_for_another_output_is_not_thrown_away(corpus: Path, tokenizer_model: Path, tmp_path: Path) -> None:
-    given = arguments(corpus, tokenizer_model, tmp_path / "d", "--max-reject-fraction", 0)
+def test_unfinished_work_for_another_output_is_not_thrown_away(tokenizer_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(BAD_FILES["a.jsonl"])
+    given = arguments(tmp_path / "a.jsonl", tokenizer_model, tmp_path / "d")
     with pytest.raises(DataError, match="could not be read"):
         run(given)
     with pytest.raises(
         DataError, match=r"holds unfinished work for another output \(setting bos: True there, False now\); remove it or add"
     ):
         run([*given, "--no-bos"])
-    assert run([*given[:-2], "--no-bos", "--overwrite"]) == 0
+    assert run([*given, "--no-bos", "--overwrite", "--max-reject-fraction", "0.5"]) == 0
     assert 2 * manifest_of(tmp_path / "d")["tokens"] == (tmp_path / "d.bin").stat().st_size

@@ -1,0 +1,72 @@
+"""Arguments that several verbs of the data tools share, with one meaning and one check each.
+
+Decides: their names, defaults, and what values are allowed.
+Does not: know a verb's own arguments; each verb's module adds them to its parser.
+"""
+
+import argparse
+from pathlib import Path
+
+from data_tools.pool import available_cpus
+
+INPUT_HELP = "a folder from mathcoder prepare, or .jsonl, .jsonl.gz, .jsonl.zst and .parquet files or folders of them"
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number of at least 1, for ``argparse``."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def fraction(text: str) -> float:
+    """Parse a number from 0 to 1, for ``argparse``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def output_path(text: str) -> Path:
+    """Parse a path whose last part is a name, since names beside it are made from it, for ``argparse``."""
+    path = Path(text)
+    if path.name in ("", ".."):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in a name")
+    return path
+
+
+def add_text_field(parser: argparse.ArgumentParser) -> None:
+    """Add ``--text-field``."""
+    parser.add_argument(
+        "--text-field", default="text", metavar="NAME", help="field of the text, dots for nested ones (default: %(default)s)"
+    )
+
+
+def add_max_reject_fraction(parser: argparse.ArgumentParser) -> None:
+    """Add ``--max-reject-fraction``."""
+    parser.add_argument(
+        "--max-reject-fraction",
+        type=fraction,
+        default=0.01,
+        metavar="F",
+        help="it is an error when more than this share of the rows cannot be used (default: %(default)s)",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add ``--workers``."""
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        default=available_cpus(),
+        metavar="N",
+        help="processes; changes the speed, never the output (default: the cores this process may use, here %(default)s)",
+    )
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that was made from something else")
