@@ -6,7 +6,7 @@ Megatron side is split by columns. Does not: decide what goes where (``copy_plan
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -109,6 +109,13 @@ def _split_columns(copy: Copy, hf: int, parts: list[tuple[int, int, int]]) -> No
 
 def _join_columns(copy: Copy, hf: int, parts: list[tuple[int, int, int]]) -> None:
     """The inverse of ``_split_columns``."""
+    offset = copy.hf_offset
+    for views in _joined_rows(copy, parts):
+        offset += _write_all(hf, views, offset)
+
+
+def _joined_rows(copy: Copy, parts: list[tuple[int, int, int]]) -> Iterator[list[memoryview]]:
+    """The whole rows of a matrix stored in column blocks, band by band; a band's views are overwritten by the next."""
     widths = [width for *_, width in parts]
     band = _band(copy.rows, parts, sum(widths))
     buffers = [memoryview(bytearray(band * width)) for width in widths]
@@ -117,7 +124,7 @@ def _join_columns(copy: Copy, hf: int, parts: list[tuple[int, int, int]]) -> Non
         rows = min(band, copy.rows - row)
         for (descriptor, offset, width), buffer in zip(parts, buffers, strict=True):
             _read_all(descriptor, [buffer[: rows * width]], offset + row * width)
-        _write_all(hf, views[: rows * len(parts)], copy.hf_offset + row * sum(widths))
+        yield views[: rows * len(parts)]
 
 
 def _read_all(descriptor: int, views: list[memoryview], offset: int) -> None:
@@ -153,12 +160,31 @@ def _after(views: list[memoryview], count: int) -> list[memoryview]:
 
 def digest_range(path: Path, offset: int, count: int) -> str:
     """xxh3-128 of a byte range, hexadecimal. Raises ``CheckpointError`` when the file ends early."""
-    digest, buffer = xxhash.xxh3_128(), memoryview(bytearray(min(count, BUFFER_BYTES)))
+    digest = xxhash.xxh3_128()
     with OpenFiles() as files:
-        descriptor, done = files.descriptor(path), 0
-        while done < count:
-            view = buffer[: min(len(buffer), count - done)]
-            _read_all(descriptor, [view], offset + done)
-            digest.update(view)
-            done += len(view)
+        _feed(digest, files.descriptor(path), offset, count)
     return digest.hexdigest()
+
+
+def digest_gathered(copies: Sequence[Copy]) -> str:
+    """xxh3-128 of a tensor's bytes in Hugging Face order, read from the Megatron side of its copies."""
+    digest = xxhash.xxh3_128()
+    with OpenFiles() as files:
+        for copy in copies:
+            parts = [(files.descriptor(path), offset, width) for path, offset, width in copy.parts]
+            if len(parts) == 1:
+                (descriptor, offset, width) = parts[0]
+                _feed(digest, descriptor, offset, copy.rows * width)
+                continue
+            for views in _joined_rows(copy, parts):
+                for view in views:
+                    digest.update(view)
+    return digest.hexdigest()
+
+
+def _feed(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int) -> None:
+    buffer = memoryview(bytearray(min(count, BUFFER_BYTES)))
+    for done in range(0, count, BUFFER_BYTES):
+        view = buffer[: min(len(buffer), count - done)]
+        _read_all(descriptor, [view], offset + done)
+        digest.update(view)

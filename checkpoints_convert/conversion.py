@@ -101,8 +101,6 @@ def make_file(target: TargetFile) -> None:
         for offset, content in target.frames:
             file.seek(offset)
             file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def fingerprint(plan: Plan, targets: Sequence[TargetFile]) -> str:

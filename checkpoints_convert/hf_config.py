@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from checkpoints_convert.dtypes import DTYPES
-from checkpoints_convert.hf_config_keys import DEFAULTS, IRRELEVANT, REQUIRED
+from checkpoints_convert.hf_config_keys import DEFAULT_ROPE_THETA, DEFAULTS, IRRELEVANT, REQUIRED
 from checkpoints_convert.llama_family import FAMILIES, QWEN2, Family
 from checkpoints_convert.tokenizer_files import Tokenizer
 from megatron_mathcoder.config.architectures import ARCHITECTURES
@@ -104,8 +104,9 @@ def _rope(given: dict[str, Any]) -> tuple[int, float]:
     """(theta, llama3 factor or 0) from either spelling."""
     new, old = given.get("rope_parameters") or {}, given.get("rope_scaling") or {}
     scaling = new or old
-    theta = new.get("rope_theta", given.get("rope_theta"))
-    if theta is None or ("rope_theta" in new and given.get("rope_theta", theta) != theta):
+    thetas = [spelling["rope_theta"] for spelling in (new, given) if "rope_theta" in spelling] or [DEFAULT_ROPE_THETA]
+    theta = thetas[0]
+    if thetas[-1] != theta:
         raise CheckpointError(
             f"config.json: rope_theta {given.get('rope_theta')!r} and {new.get('rope_theta')!r}; it needs one value"
         )

@@ -12,14 +12,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "initializer_range": 0.02,
         "tie_word_embeddings": False,
         "max_position_embeddings": 2048,
-        "rope_theta": 10000.0,
     },
     "mistral": {
         "rms_norm_eps": 1e-6,
         "initializer_range": 0.02,
         "tie_word_embeddings": False,
         "num_key_value_heads": 8,
-        "rope_theta": 10000.0,
         "sliding_window": 4096,
     },
     "qwen2": {
@@ -27,13 +25,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "initializer_range": 0.02,
         "tie_word_embeddings": False,
         "num_key_value_heads": 32,
-        "rope_theta": 10000.0,
         "use_sliding_window": False,
         "sliding_window": 4096,
         "max_window_layers": 28,
     },
 }
 """By model_type: what transformers' configuration classes take for a key that is left out (a null is not left out)."""
+
+DEFAULT_ROPE_THETA = 10_000.0
+"""The same for every family; apart because either spelling may give it."""
 
 REQUIRED: dict[str, tuple[tuple[Any, ...], str]] = {
     "hidden_act": (("silu", "swish"), "Megatron's SwiGLU is silu; another activation is another model"),

@@ -17,10 +17,10 @@ from checkpoints_convert.hf_config import read_config
 from checkpoints_convert.hf_folder import HfFolder, files_to_keep, read_hf_folder
 from checkpoints_convert.kept_files import KEPT_FOLDER
 from checkpoints_convert.llama_family import Family
-from checkpoints_convert.manifest import Manifest, file_digests, frame_digests, write_manifest
+from checkpoints_convert.manifest import Manifest, bytes_digest, file_digests, frame_digests, write_manifest
 from checkpoints_convert.partial_folder import LOCK_FILE, partial_folder
 from checkpoints_convert.stored_tensor import StoredTensor
-from checkpoints_convert.torch_dist_writer import make_checkpoint, write_marker
+from checkpoints_convert.torch_dist_writer import make_checkpoint, marker
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import LAST_WRITTEN_FILE
 from megatron_mathcoder.config.schema import ModelConfig
@@ -61,16 +61,17 @@ def import_hf(hf_dir: Path, checkpoint: Path, *, overwrite: bool = False) -> Non
         (partial / KEPT_FOLDER).mkdir(exist_ok=True)
         for file in files_to_keep(hf_dir):
             shutil.copyfile(file, partial / KEPT_FOLDER / file.name)
+        small = file_digests(partial, [LOCK_FILE, LAST_WRITTEN_FILE, *(target.path.name for target in new.targets)])
         manifest = Manifest(
             source=hf_dir.resolve().name,
             tensors=digests,
             frames=frame_digests(new.tensors),
-            files=file_digests(partial, [LOCK_FILE, LAST_WRITTEN_FILE, *(target.path.name for target in new.targets)]),
+            files=small | {LAST_WRITTEN_FILE: bytes_digest(marker())},
             hf_headers={name: header[8:].decode() for name, header in source.headers.items()},
             hf_ignored={name: content.hex() for name, content in ignored.items()},
         )
         write_manifest(partial, manifest)
-        write_marker(partial)
+        (partial / LAST_WRITTEN_FILE).write_bytes(marker())
     print(f"{checkpoint}: {family.hf_class}, {len(hf)} tensors, {size / 1e9:.2f} GB, loads at every TP, PP and VPP")
     for name in sorted(ignored):
         print(f"not a weight, kept for export only: {name}")

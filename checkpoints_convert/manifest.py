@@ -63,6 +63,11 @@ def file_digests(folder: Path, other_than: Iterable[str]) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): digest_range(path, 0, path.stat().st_size) for path in paths}
 
 
+def bytes_digest(content: bytes) -> str:
+    """Digest of a small file's content."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest with a digest of itself."""
     content = asdict(manifest)

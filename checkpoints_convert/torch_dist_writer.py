@@ -20,7 +20,6 @@ from checkpoints_convert.param_mapping import PadVocabulary, Rule
 from checkpoints_convert.pickle_writer import Call, Global, Instance, Items, dumps
 from checkpoints_convert.stored_tensor import Block, StoredTensor, matrix
 from checkpoints_convert.torch_zip_writer import ALIGNMENT, TorchFile, tensor, torch_file
-from megatron_mathcoder.config.run_folder import LAST_WRITTEN_FILE
 from megatron_mathcoder.config.schema import ModelConfig
 
 FILE_BYTES = 4 << 30
@@ -82,11 +81,11 @@ def make_checkpoint(rules: tuple[Rule, ...], model: ModelConfig, dtypes: Mapping
     return NewCheckpoint(tensors, [file.target() for file in files], small)
 
 
-def write_marker(folder: Path) -> None:
-    """Write the file that makes the folder a checkpoint."""
+def marker() -> bytes:
+    """The content of ``metadata.json``, the file that makes a folder a checkpoint."""
     backends = {"sharded_backend": "torch_dist", "common_backend": "torch"}
     versions = {"sharded_backend_version": 1, "common_backend_version": 1}
-    (folder / LAST_WRITTEN_FILE).write_text(json.dumps(backends | versions))
+    return json.dumps(backends | versions).encode()
 
 
 class _DataFile:

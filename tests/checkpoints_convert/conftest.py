@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +13,20 @@ import numpy as np
 import pytest
 
 from checkpoints_convert.architecture_file import architecture_text
-from megatron_mathcoder.config.architectures import TINY_LLAMA
 from megatron_mathcoder.config.schema import ModelConfig
+from tests.checkpoints_convert.tiny_models import TINY, hf_logits, save_hf_model
 
 STOCK_MEGATRON = Path(__file__).with_name("stock_megatron.py")
 SHARED_DATA = Path(__file__).parents[2] / "../shared/data"
-
-TINY = replace(
-    TINY_LLAMA,
-    hidden_size=64,
-    ffn_hidden_size=96,
-    kv_channels=16,
-    vocab_size=120,
-    max_position_embeddings=256,
-    init_method_std=0.1,
-    make_vocab_size_divisible_by=16,
-)
-"""The vocabulary is padded from 120 to 128 rows."""
 
 StockMegatron = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2 × 24 token ids below 117 as .npy."""
+    """2 × 24 token ids below 113 as .npy."""
     path = tmp_path_factory.mktemp("tokens") / "tokens.npy"
-    np.save(path, np.random.default_rng(0).integers(0, 117, (2, 24)))
+    np.save(path, np.random.default_rng(0).integers(0, 113, (2, 24)))
     return path
 
 
@@ -46,12 +34,21 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> StockMegatron:
     """Run a stock GPTModel; returns a folder with logits.npy, losses.json and, if it was not loaded, checkpoint/."""
 
-    def run(model: ModelConfig, *, tp: int = 1, pp: int = 1, vpp: int = 1, load: Path | None = None, steps: int = 0) -> Path:
+    def run(
+        model: ModelConfig,
+        *,
+        tp: int = 1,
+        pp: int = 1,
+        vpp: int = 1,
+        load: Path | None = None,
+        steps: int = 0,
+        save: bool = False,
+    ) -> Path:
         folder = tmp_path_factory.mktemp("stock")
         job: dict[str, Any] = {"model": asdict(model), "tp": tp, "pp": pp, "vpp": vpp, "steps": steps, "tokens": str(tokens)}
         job |= {"store": str(folder / "store"), "logits": str(folder / "logits.npy"), "losses": str(folder / "losses.json")}
         job |= {"load": str(load or ""), "save": ""}
-        if load is None:
+        if load is None or save:
             (folder / "checkpoint").mkdir()
             (folder / "checkpoint" / "model.toml").write_text(architecture_text(model))
             job["save"] = str(folder / "checkpoint")
@@ -68,19 +65,24 @@ def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> St
     return run
 
 
-def hf_logits(folder: Path, tokens: Path) -> np.ndarray:
-    """fp32 logits of a Hugging Face folder."""
-    import torch
-    from transformers import AutoModelForCausalLM
+@pytest.fixture(scope="session")
+def hf_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a family's tiny random model as transformers saves it, once a session; returns its folder, not to be changed."""
+    made: dict[tuple[str, str, str], Path] = {}
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    with torch.no_grad():
-        return model(torch.from_numpy(np.load(tokens))).logits.numpy()
+    def make(family: str, dtype: str = "float32", max_shard_size: str = "5GB") -> Path:
+        key = (family, dtype, max_shard_size)
+        if key not in made:
+            made[key] = save_hf_model(family, dtype, max_shard_size, tmp_path_factory.mktemp(family))
+        return made[key]
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def logits_of(tokens: Path) -> Callable[[Path], np.ndarray]:
-    return lambda folder: hf_logits(folder, tokens)
+def logits_of(tokens: Path) -> Callable[..., np.ndarray]:
+    """Logits of a Hugging Face folder, computed in fp32 or another precision."""
+    return lambda folder, dtype="float32": hf_logits(folder, tokens, dtype)
 
 
 @pytest.fixture
