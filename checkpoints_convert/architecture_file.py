@@ -23,7 +23,7 @@ def read_tables(checkpoint: Path) -> dict[str, Any]:
         if (checkpoint / name).is_file():
             try:
                 return tomllib.loads((checkpoint / name).read_text())
-            except tomllib.TOMLDecodeError as error:
+            except ValueError as error:  # not TOML, or not UTF-8
                 raise CheckpointError(f"{checkpoint / name}: not TOML ({error}); restore it from the run's folder") from None
     raise CheckpointError(
         f"{checkpoint}: neither {RUN_FILE} nor {MODEL_FILE}, so its architecture is unknown; copy the run's {RUN_FILE} into it"

@@ -37,21 +37,30 @@ def read_torch_dist(folder: Path) -> dict[str, StoredTensor]:
     """
     if not is_torch_dist(folder):
         raise CheckpointError(f"{folder}: no metadata.json and .metadata; a complete torch_dist checkpoint folder has both")
-    backend = json.loads((folder / "metadata.json").read_text()).get("sharded_backend")
+    path = folder / ".metadata"
+    try:
+        backend = json.loads((folder / "metadata.json").read_text())["sharded_backend"]
+        entries, chunks = _read_metadata(path)
+        with _OpenFiles(folder) as files:
+            tensors = {
+                PREFIX.sub("", key): _stored_tensor(PREFIX.sub("", key), entry, chunks[key], files)
+                for key, entry in entries.items()
+                if PREFIX.sub("", key).startswith(MODEL_KEYS) and entry.get("size") is not None
+            }
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise CheckpointError(f"{folder}: its metadata is damaged ({str(error)[:200]}); use another checkpoint") from error
     if backend != "torch_dist":
         raise CheckpointError(f"{folder}: sharded_backend is {backend!r}; only torch_dist is read, save it as torch_dist")
-    path = folder / ".metadata"
+    return _one_spelling(tensors)
+
+
+def _read_metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[tuple[tuple[int, ...], Any]]]]:
+    """The entries of ``.metadata`` by key, and for each key its chunks' offsets and places."""
     metadata = restricted_pickle.load(path.read_bytes(), path, restricted_pickle.METADATA_NAMES)
     chunks: dict[str, list[tuple[tuple[int, ...], Any]]] = defaultdict(list)
     for index, info in metadata.get("storage_data").items():
         chunks[index.get("fqn")].append((index.get("offset") or (), info))
-    tensors = {}
-    with _OpenFiles(folder) as files:
-        for key, entry in metadata.get("state_dict_metadata").items():
-            name = PREFIX.sub("", key)
-            if name.startswith(MODEL_KEYS) and entry.get("size") is not None and not name.endswith("_extra_state"):
-                tensors[name] = _stored_tensor(name, entry, chunks[key], files)
-    return _one_spelling(tensors)
+    return metadata.get("state_dict_metadata"), chunks
 
 
 class _OpenFiles:

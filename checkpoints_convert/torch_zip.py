@@ -71,7 +71,7 @@ def read_torch_zip(
         members = {name.partition("/")[2]: info for name, info in archive.NameToInfo.items()}
         pickled = archive.read(members["data.pkl"])
         byte_order = archive.read(members["byteorder"]) if "byteorder" in members else b"little"
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
         raise CheckpointError(f"{path}: torn at byte {start} ({error}); the file is cut or damaged, get it again") from None
     if byte_order != b"little" or any(info.compress_type for info in members.values()):
         raise CheckpointError(f"{path}: compressed or big-endian; save it again with torch.save on a little-endian machine")
@@ -79,21 +79,31 @@ def read_torch_zip(
     found = restricted_pickle.load(pickled, path, names, storage=lambda pid: pid)
     ranges: dict[int, TensorRange] = {}
     for tensor in _tensors(found):
-        (_, storage_name, key, _, _), element, shape, stride = tensor.arguments[:4]
-        dtype = FROM_STORAGE_NAME.get(storage_name)
-        if dtype is None:
-            continue
-        if f"data/{key}" not in members:
-            raise CheckpointError(f"{path}: tensor data {key!r} is missing; the file is cut or damaged, get it again")
-        info, size = members[f"data/{key}"], DTYPES[dtype].item_bytes
-        file.seek(start + info.header_offset)
-        name_length, extra_length = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
-        offset = start + info.header_offset + LOCAL_HEADER.size + name_length + extra_length + element * size
-        contiguous = all(stride[axis] == prod(shape[axis + 1 :]) for axis in range(len(shape)) if shape[axis] != 1)
-        if not contiguous or (element + prod(shape)) * size > info.file_size:
-            raise CheckpointError(f"{path}: a tensor of shape {shape} is not contiguous; save it again after .contiguous()")
-        ranges[id(tensor)] = TensorRange(dtype, tuple(shape), offset)
+        try:
+            place = _place(tensor, members, file, path, start)
+        except (TypeError, ValueError, KeyError, struct.error) as error:
+            raise CheckpointError(f"{path}: damaged at byte {start} ({str(error)[:200]}); get the file again") from error
+        if place is not None:
+            ranges[id(tensor)] = place
     return found, ranges
+
+
+def _place(
+    tensor: restricted_pickle.Tensor, members: dict[str, zipfile.ZipInfo], file: BinaryIO, path: Path, start: int
+) -> TensorRange | None:
+    """The byte range of one tensor; None when its dtype is none we carry."""
+    (_, storage_name, key, _, _), element, shape, stride = tensor.arguments[:4]
+    dtype = FROM_STORAGE_NAME.get(storage_name)
+    if dtype is None:
+        return None
+    info, size = members[f"data/{key}"], DTYPES[dtype].item_bytes
+    file.seek(start + info.header_offset)
+    name_length, extra_length = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+    data = start + info.header_offset + LOCAL_HEADER.size + name_length + extra_length
+    contiguous = all(stride[axis] == prod(shape[axis + 1 :]) for axis in range(len(shape)) if shape[axis] != 1)
+    if not contiguous or (element + prod(shape)) * size > info.file_size:
+        raise CheckpointError(f"{path}: a tensor of shape {shape} is not contiguous; save it again after .contiguous()")
+    return TensorRange(dtype, tuple(shape), data + element * size)
 
 
 def _tensors(found: Any) -> list[restricted_pickle.Tensor]:
