@@ -87,6 +87,7 @@ def build_transformer_config(
         apply_rope_fusion=False,
         persist_layer_norm=False,
         cross_entropy_loss_fusion=False,
+        transformer_impl="local",
         cuda_graph_impl="none",
         cuda_graph_scope=[],
         **_recompute_fields(training),

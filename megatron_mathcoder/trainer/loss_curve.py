@@ -13,7 +13,7 @@ from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE
 from megatron_mathcoder.trainer.metrics import read_rows
 
 PICTURE_FILE = "loss_curve.png"
-SMOOTHING = 0.95
+SMOOTHING = 0.9
 """Weight of the past in the running mean."""
 
 
@@ -67,11 +67,11 @@ def draw(steps: list[dict[str, Any]], validations: list[dict[str, Any]], picture
     tokens_at = {0: 0} | {row["step"]: row["consumed_tokens"] for row in steps}
     tokens = [row["consumed_tokens"] for row in steps]
     losses = [row["loss"] for row in steps]
-    axes.plot(tokens, losses, color="tab:blue", alpha=0.3, linewidth=0.8)
-    axes.plot(tokens, _running_mean(losses), color="tab:blue", label="training (running mean)")
-    for part, rows in _by_part(validations).items():
+    axes.plot(tokens, losses, color="C0", alpha=0.3, linewidth=0.8)
+    axes.plot(tokens, _running_mean(losses), color="C0", label="training (running mean)")
+    for number, (part, rows) in enumerate(_by_part(validations).items(), start=1):
         points = [(tokens_at[row["step"]], row["loss"]) for row in rows if row["step"] in tokens_at]
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=f"validation: {part}")
+        axes.plot(*zip(*points, strict=True), color=f"C{number}", marker="o", markersize=3, label=f"validation: {part}")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(picture, dpi=120)
