@@ -25,7 +25,7 @@ stage "4/7  training: megatron-core on one CPU process" \
 stage "5/7  loss curve" \
     mathcoder plot $folder/train
 stage "6/7  export: a Hugging Face folder" \
-    mathcoder export-hf $folder/train $folder/hf
+    mathcoder export-hf $folder/train $folder/hf --overwrite
 stage "7/7  sample: the exported model goes on" \
-    mathcoder generate $folder/hf --prompt 'def integrate('
+    mathcoder generate $folder/hf --prompt 'def integrate(' --temperature 0.6
 printf '\ndone in %d:%02d; everything is in %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$folder"
