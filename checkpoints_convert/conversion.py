@@ -58,8 +58,8 @@ def write_tensors(
     journal.start()
     total = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
     with (
-        ThreadPoolExecutor(1) as thread,
         OpenFiles([target.path for target in targets]) as files,
+        ThreadPoolExecutor(1) as thread,  # after the files: what it still does at the end needs them open
         tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
         descriptors = [files.descriptor(target.path) for target in targets]
