@@ -1,7 +1,7 @@
 """The CUDA platform: one NVIDIA GPU per rank, NCCL.
 
-Decides: which GPU a rank takes, and the peak rates used for MFU.
-Does not: tune anything; kernels are chosen in the model.
+Decides: which GPU a rank takes, and what it answers of itself.
+Does not: tune anything (kernels are chosen in the model) or hold data sheets (``config/gpus.py``).
 """
 
 import os
@@ -9,21 +9,8 @@ import os
 import torch
 
 from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.config.gpus import peak_bf16_flops
 from megatron_mathcoder.platforms.interface import Platform
-
-PEAK_BF16_FLOPS = {
-    "B200": 2250e12,
-    "GB200": 2250e12,
-    "H200": 989e12,
-    "GH200": 989e12,
-    "H100 PCIe": 756e12,
-    "H100": 989e12,
-    "H800": 989e12,
-    "A100": 312e12,
-    "A800": 312e12,
-    "L40S": 362e12,
-}
-"""Dense bf16 tensor-core FLOP/s by a part of the device name, from NVIDIA's data sheets (SXM unless named)."""
 
 
 class CudaPlatform(Platform):
@@ -66,6 +53,4 @@ class CudaPlatform(Platform):
 
     def peak_flops(self) -> float | None:
         """Data-sheet rate by device name; None for a GPU not in the table."""
-        name = torch.cuda.get_device_name()
-        matches = [key for key in PEAK_BF16_FLOPS if key in name]
-        return PEAK_BF16_FLOPS[max(matches, key=len)] if matches else None
+        return peak_bf16_flops(torch.cuda.get_device_name())

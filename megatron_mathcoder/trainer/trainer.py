@@ -19,10 +19,10 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron_mathcoder.checkpoint import CheckpointFiles
 from megatron_mathcoder.config.batch import global_batch_size
 from megatron_mathcoder.config.errors import TrainingError
+from megatron_mathcoder.config.flops import training_flops_per_token
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.dataset.batch import MicroBatch, micro_batches
 from megatron_mathcoder.dataset.blend import Blend
-from megatron_mathcoder.model.flops import training_flops_per_token
 from megatron_mathcoder.model.gpt import CausalLM
 from megatron_mathcoder.platforms.interface import Platform
 from megatron_mathcoder.trainer.metrics import Metrics
