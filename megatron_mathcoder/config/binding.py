@@ -105,21 +105,21 @@ def _unknown_key(section: str, name: str, value: Any, known: list[str]) -> str:
     seen = key if isinstance(value, dict) else f"{key} = {shown(value)}"
     if near := nearest(name, known):
         return f"{seen}: no such key; did you mean {_join(section, near)}?"
-    by_last_name = {path.rpartition(".")[2]: path for path in reversed(list(_key_paths(RunConfig, "")))}
+    by_last_name = {path.rpartition(".")[2]: path for path in reversed(list(key_paths(RunConfig, "")))}
     if near := nearest(name, by_last_name):
         return f"{seen}: no such key; did you mean {by_last_name[near]}?"
     return f"{seen}: no such key; {f'[{section}]' if section else 'a recipe'} has {', '.join(known)}"
 
 
-def _key_paths(cls: Any, prefix: str) -> Iterator[str]:
+def key_paths(cls: Any, prefix: str) -> Iterator[str]:
     """Yield the dotted path of every key a recipe can have; ``N`` stands for an element's index."""
     for name, hint in get_type_hints(cls).items():
         path = _join(prefix, name)
         element = get_args(hint)[0] if get_origin(hint) is tuple else None
         if dataclasses.is_dataclass(hint):
-            yield from _key_paths(hint, path)
+            yield from key_paths(hint, path)
         elif dataclasses.is_dataclass(element):
-            yield from _key_paths(element, f"{path}.N")
+            yield from key_paths(element, f"{path}.N")
         else:
             yield path
 

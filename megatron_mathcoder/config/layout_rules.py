@@ -4,8 +4,11 @@ Decides: which shapes and layouts megatron-core can build and schedule. Does not
 Each rule returns the text of its error, or "" when it holds.
 """
 
+from dataclasses import replace
+
+from megatron_mathcoder.config.architectures import padded_vocab_size
 from megatron_mathcoder.config.batch import data_parallel_size, global_batch_size, model_parallel_size, num_microbatches
-from megatron_mathcoder.config.schema import RunConfig
+from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 
 
 def heads_divide_into_query_groups(config: RunConfig) -> str:
@@ -41,6 +44,13 @@ def sample_fits_the_architecture(config: RunConfig) -> str:
     )
 
 
+def window_sees_more_than_the_query(config: RunConfig) -> str:
+    """The window counts the query's own position, so 1 is no attention at all; it is a number of keys, not a switch."""
+    if config.model.sliding_window != 1:
+        return ""
+    return "model.sliding_window = 1: leaves each query itself alone; give the number of keys it sees, or 0 for all before it"
+
+
 def no_context_parallel(config: RunConfig) -> str:
     """Our attention and loss see whole samples; megatron-core would divide them without an error."""
     size = config.parallel.context_parallel_size
@@ -64,6 +74,26 @@ def tensor_parallel_divides_the_layer(config: RunConfig) -> str:
     if groups % size and size % groups:
         return f"{seen}: must be a multiple or a divisor of model.num_query_groups = {groups}; choose one of {_divisors(groups)}"
     return ""
+
+
+def every_tensor_rank_has_vocabulary(config: RunConfig) -> str:
+    """Padding is added at the end; too large a multiple leaves the last ranks nothing else."""
+    model, size = config.model, config.parallel.tensor_model_parallel_size
+    if _last_rank_has_vocabulary(model, size):
+        return ""
+    padded = padded_vocab_size(model, size)
+    multiple = model.make_vocab_size_divisible_by
+    smaller = [replace(model, make_vocab_size_divisible_by=each) for each in range(1, multiple)]
+    fitting = [each.make_vocab_size_divisible_by for each in smaller if _last_rank_has_vocabulary(each, size)]
+    remedy = f"lower it to {fitting[-1]}" if fitting else "lower parallel.tensor_model_parallel_size"
+    return (
+        f"model.make_vocab_size_divisible_by = {multiple}: pads model.vocab_size = {model.vocab_size} to {padded} rows, "
+        f"{padded // size} on each of {size} tensor-parallel ranks, so the last has padding alone; {remedy}"
+    )
+
+
+def _last_rank_has_vocabulary(model: ModelConfig, size: int) -> bool:
+    return model.vocab_size > padded_vocab_size(model, size) // size * (size - 1)
 
 
 def pipeline_divides_the_layers(config: RunConfig) -> str:

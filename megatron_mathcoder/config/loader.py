@@ -52,6 +52,18 @@ def config_from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     return build(RunConfig, _with_architecture(mapping), "")
 
 
+def load_run_file(path: Path) -> RunConfig:
+    """Return the run that a ``run.toml`` of ours describes. Its rules are not checked: they were when it was written.
+
+    Raises:
+        ConfigError: the file cannot be read, or this version no longer has one of its keys.
+    """
+    try:
+        return config_from_mapping(_read_toml(path))
+    except ConfigError as error:
+        raise error if str(error).startswith(f"{path}: ") else ConfigError(f"{path}: {error}") from error
+
+
 def dump_config(config: RunConfig) -> str:
     """Return the run as TOML with every key written out; ``load_config`` reads an equal run from it."""
     lines: list[str] = []

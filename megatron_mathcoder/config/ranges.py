@@ -37,6 +37,8 @@ COUNT = Range(1)
 COUNT_OR_OFF = Range(0)
 POSITIVE = Range(0, with_low=False)
 SHARE = Range(0, 1, with_high=False)
+SMALL = Range(0, 0.1, with_low=False)
+"""Epsilons: 1e5 for 1e-5 is a typing error that trains on, to nothing."""
 
 RANGES: dict[str, Range] = {
     # The seeds of NumPy's generators, which shuffle the data, have 32 bits.
@@ -57,9 +59,9 @@ RANGES: dict[str, Range] = {
     "model.max_position_embeddings": COUNT,
     "model.rotary_base": COUNT,
     "model.rope_scaling_factor": COUNT_OR_OFF,
-    "model.layernorm_epsilon": POSITIVE,
+    "model.layernorm_epsilon": SMALL,
     "model.sliding_window": COUNT_OR_OFF,
-    "model.init_method_std": POSITIVE,
+    "model.init_method_std": Range(0, 1, with_low=False),
     "model.make_vocab_size_divisible_by": COUNT,
     "dataset.seq_length": COUNT,
     "dataset.blend.*.epochs": POSITIVE,
@@ -72,7 +74,7 @@ RANGES: dict[str, Range] = {
     "training.tokens": COUNT_OR_OFF,
     "training.epochs": COUNT_OR_OFF,
     "training.recompute_num_layers": COUNT,
-    "optimizer.lr": POSITIVE,
+    "optimizer.lr": Range(0, 1, with_low=False),
     "optimizer.min_lr": COUNT_OR_OFF,
     "optimizer.lr_warmup_steps": COUNT_OR_OFF,
     "optimizer.lr_decay_steps": COUNT_OR_OFF,
@@ -80,7 +82,7 @@ RANGES: dict[str, Range] = {
     "optimizer.weight_decay": COUNT_OR_OFF,
     "optimizer.adam_beta1": SHARE,
     "optimizer.adam_beta2": SHARE,
-    "optimizer.adam_eps": POSITIVE,
+    "optimizer.adam_eps": SMALL,
     "optimizer.clip_grad": COUNT_OR_OFF,
     "validation.interval_steps": COUNT_OR_OFF,
     "validation.samples": COUNT_OR_OFF,

@@ -13,7 +13,10 @@ models of the family exist in which it is not.
 
 from collections.abc import Callable
 
+from megatron_mathcoder.config import dataset_rules as dataset
 from megatron_mathcoder.config import layout_rules as layout
+from megatron_mathcoder.config import optimizer_rules as optimizer
+from megatron_mathcoder.config import resume_rules as resume
 from megatron_mathcoder.config import training_rules as training
 from megatron_mathcoder.config.batch import planned_steps
 from megatron_mathcoder.config.errors import ConfigError
@@ -72,27 +75,45 @@ RULES: tuple[Callable[[RunConfig], str], ...] = (
     # First, so that the others may divide.
     _every_number_in_its_range,
     training.run_folder_is_named,
+    training.run_folder_is_no_checkpoint,
+    training.paths_are_written_out,
+    training.initial_weights_are_of_another_run,
     training.one_run_length,
     training.one_global_batch_size,
     training.global_batch_is_whole_samples,
+    training.micro_batch_divides_the_global_batch,
+    training.tokens_make_a_step,
     layout.heads_divide_into_query_groups,
     layout.head_width_is_even,
     layout.rope_scaling_does_not_shrink,
     layout.sample_fits_the_architecture,
+    layout.window_sees_more_than_the_query,
     layout.no_context_parallel,
     layout.tensor_parallel_divides_the_layer,
+    layout.every_tensor_rank_has_vocabulary,
     layout.pipeline_divides_the_layers,
     layout.interleaving_needs_a_pipeline,
     layout.sequence_parallel_needs_tensor_parallel,
     layout.param_gather_overlap_has_its_parts,
     layout.recomputed_groups_divide_the_chunk,
-    training.peak_learning_rate_is_the_largest,
-    training.wsd_has_its_decay,
-    training.blend_has_parts,
-    training.blend_parts_are_named,
-    training.blend_names_differ,
-    training.weights_for_all_or_none,
+    training.recompute_groups_need_full_recompute,
+    optimizer.peak_learning_rate_is_the_largest,
+    optimizer.moments_are_not_swapped,
+    optimizer.weight_decay_shrinks_weights,
+    optimizer.constant_rate_has_no_decay_end,
+    optimizer.wsd_has_its_decay,
+    optimizer.wsd_shape_needs_wsd,
+    dataset.blend_has_parts,
+    dataset.blend_parts_are_named,
+    dataset.blend_names_are_tags,
+    dataset.blend_names_differ,
+    dataset.blend_prefixes_differ,
+    dataset.weights_for_all_or_none,
+    dataset.weights_replace_epochs,
     training.validation_has_samples,
+    training.a_checkpoint_before_the_newest_is_kept,
+    resume.allowed_changes_are_keys,
+    resume.allowed_changes_can_be_made,
 )
 """The rules of the recipe alone, in the order they are checked."""
 
@@ -105,7 +126,10 @@ WORLD_SIZE_RULES: tuple[Callable[[RunConfig, int], str], ...] = (
 """The rules that need the number of ranks."""
 
 STEP_RULES: tuple[Callable[[RunConfig, int], str], ...] = (
-    training.warmup_ends_before_the_decay,
-    training.wsd_decay_starts_after_warmup,
+    optimizer.warmup_ends_before_the_decay,
+    optimizer.warmup_ends_before_the_run,
+    optimizer.wsd_decay_starts_after_warmup,
+    optimizer.decay_ends_with_the_run,
+    optimizer.rate_is_not_zero_after_the_decay,
 )
 """The rules that need the run's length in optimizer steps."""

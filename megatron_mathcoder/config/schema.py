@@ -161,6 +161,8 @@ class OptimizerSection:
     """Steps of linear warm-up from 0."""
     lr_decay_steps: int = 0
     """Step at which the decay ends; 0 = the run's last step."""
+    decay_ends_with_run: bool = True
+    """Refuse a decay that ends before or after the run's last step; false = it is meant to (lr_decay_steps)."""
     wsd_decay_steps: int = 0
     """Last steps of the WSD schedule in which the learning rate decays."""
     lr_wsd_decay_style: Literal["linear", "cosine", "exponential", "minus_sqrt"] = "linear"
@@ -197,6 +199,8 @@ class CheckpointSection:
     """Newest checkpoints to keep; 0 = all."""
     initial: str = ""
     """Checkpoint folder whose weights (not optimizer) a new run starts from; "" = random weights. Ignored on resume."""
+    allow_changes: tuple[str, ...] = ()
+    """Keys or tables that may differ from the checkpoint a run resumes from, beside those that always may (``resume_rules``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

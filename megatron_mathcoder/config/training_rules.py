@@ -1,11 +1,14 @@
-"""Rules of a run's length, batch, schedule and data.
+"""Rules of a run's folder, length, batch, validation and checkpoints.
 
 Decides: which of these say one thing and can be carried out. Does not: raise; ``rules`` does, in its order.
 Each rule returns the text of its error, or "" when it holds.
 """
 
-from collections import Counter
+import os
+from pathlib import Path
 
+from megatron_mathcoder.config.batch import global_batch_size
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, PARTIAL_SUFFIX, checkpoint_step
 from megatron_mathcoder.config.schema import RunConfig
 
 
@@ -14,6 +17,42 @@ def run_folder_is_named(config: RunConfig) -> str:
     if config.run.folder.strip():
         return ""
     return 'run.folder = "": must name a folder; write for example folder = "runs/first"'
+
+
+def run_folder_is_no_checkpoint(config: RunConfig) -> str:
+    """A run would be written into the checkpoints of another."""
+    path = Path(config.run.folder)
+    if path.name != CHECKPOINTS and checkpoint_step(path) < 0 and path.suffix != PARTIAL_SUFFIX:
+        return ""
+    return (
+        f'run.folder = "{path}": must be the folder of a run, not one inside it; '
+        f'name the run\'s folder, and for its weights alone checkpoint.initial = "{path}"'
+    )
+
+
+def paths_are_written_out(config: RunConfig) -> str:
+    """No shell reads a recipe, or what follows an equals sign of --set: "~" and "$HOME" would become folders of that name."""
+    paths = {
+        "run.folder": config.run.folder,
+        "dataset.tokenizer": config.dataset.tokenizer,
+        "checkpoint.initial": config.checkpoint.initial,
+    }
+    paths |= {f"dataset.blend.{index}.prefix": part.prefix for index, part in enumerate(config.dataset.blend)}
+    for key, path in paths.items():
+        if path.startswith("~") or "$" in path:
+            return f'{key} = "{path}": "~" and "$" are not expanded here; write the path out'
+    return ""
+
+
+def initial_weights_are_of_another_run(config: RunConfig) -> str:
+    """A run goes on from its own checkpoints by itself; naming them as initial weights would drop the optimizer."""
+    folder, initial = (Path(os.path.normpath(Path(path).absolute())) for path in (config.run.folder, config.checkpoint.initial))
+    if not config.checkpoint.initial or not initial.is_relative_to(folder):
+        return ""
+    return (
+        f'checkpoint.initial = "{config.checkpoint.initial}": must not lie in run.folder = "{config.run.folder}", a run resumes '
+        'from its own checkpoints by itself; set it to "", or choose another run.folder for a new run'
+    )
 
 
 def one_run_length(config: RunConfig) -> str:
@@ -49,61 +88,41 @@ def global_batch_is_whole_samples(config: RunConfig) -> str:
     )
 
 
-def peak_learning_rate_is_the_largest(config: RunConfig) -> str:
-    """The decay goes down from the peak."""
-    lr, min_lr = config.optimizer.lr, config.optimizer.min_lr
-    return "" if min_lr <= lr else f"optimizer.min_lr = {min_lr}: must be at most optimizer.lr = {lr}; lower it or set it to 0"
-
-
-def wsd_has_its_decay(config: RunConfig) -> str:
-    """WSD is told where its decay begins; no other schedule listens to that."""
-    style, steps = config.optimizer.lr_decay_style, config.optimizer.wsd_decay_steps
-    if style == "WSD" and steps == 0:
-        return 'optimizer.wsd_decay_steps = 0: must be set with optimizer.lr_decay_style = "WSD"; a tenth of the run is usual'
-    if style != "WSD" and steps:
-        return (
-            f'optimizer.wsd_decay_steps = {steps}: has no effect with optimizer.lr_decay_style = "{style}"; '
-            'set it to 0 or the style to "WSD"'
-        )
-    return ""
-
-
-def blend_has_parts(config: RunConfig) -> str:
-    """There is something to train on."""
-    if config.dataset.blend:
-        return ""
-    return "dataset.blend = []: must have at least one part; add a table [[dataset.blend]] with name and prefix"
-
-
-def blend_parts_are_named(config: RunConfig) -> str:
-    """Each part has a name for its loss and a path without the ending, since it stands for two files."""
-    for index, part in enumerate(config.dataset.blend):
-        key = f"dataset.blend.{index}"
-        if not part.name.strip():
-            return f'{key}.name = "{part.name}": must not be empty; it names this part\'s validation loss'
-        if not part.prefix.strip():
-            return f'{key}.prefix = "{part.prefix}": must not be empty; give the path of the dataset without .bin/.idx'
-        if part.prefix.endswith((".bin", ".idx")):
-            return f'{key}.prefix = "{part.prefix}": must not have the ending; write "{part.prefix[:-4]}"'
-    return ""
-
-
-def blend_names_differ(config: RunConfig) -> str:
-    """Losses of parts with one name would overwrite each other."""
-    for name, times in Counter(part.name for part in config.dataset.blend).items():
-        if times > 1:
-            return f'dataset.blend: {times} parts are named "{name}"; give each its own, so that their losses can be told apart'
-    return ""
-
-
-def weights_for_all_or_none(config: RunConfig) -> str:
-    """Weights are shares of the whole; a part without one would never be drawn."""
-    without = [part.name for part in config.dataset.blend if part.weight == 0]
-    if len(without) in (0, len(config.dataset.blend)):
+def micro_batch_divides_the_global_batch(config: RunConfig) -> str:
+    """Whatever the number of ranks, a step is made of whole micro-batches."""
+    micro_batch_size, samples = config.training.micro_batch_size, global_batch_size(config.training, config.dataset)
+    if samples % micro_batch_size == 0:
         return ""
     return (
-        f'dataset.blend: part "{without[0]}" has weight = 0 and others have more; '
-        "give every part a positive weight, or none and use epochs"
+        f"training.micro_batch_size = {micro_batch_size}: must divide the {samples} samples of the global batch; "
+        f"the nearest that does is {_nearest_divisor(samples, micro_batch_size)}"
+    )
+
+
+def _nearest_divisor(value: int, wanted: int) -> int:
+    return min((each for each in range(1, value + 1) if value % each == 0), key=lambda each: abs(each - wanted))
+
+
+def tokens_make_a_step(config: RunConfig) -> str:
+    """A length in tokens is rounded up to whole steps; less than one step would train on more than was asked for."""
+    tokens = config.training.tokens
+    tokens_per_step = global_batch_size(config.training, config.dataset) * config.dataset.seq_length
+    if tokens == 0 or tokens >= tokens_per_step:
+        return ""
+    return (
+        f"training.tokens = {tokens}: must be at least the {tokens_per_step} tokens of one step; "
+        "raise it or make the global batch smaller"
+    )
+
+
+def recompute_groups_need_full_recompute(config: RunConfig) -> str:
+    """Groups of layers are recomputed whole; selective recompute has none."""
+    group, recompute = config.training.recompute_num_layers, config.training.recompute
+    if recompute == "full" or group == 1:
+        return ""
+    return (
+        f'training.recompute_num_layers = {group}: has no effect with training.recompute = "{recompute}"; '
+        'set it to 1 or the other to "full"'
     )
 
 
@@ -118,31 +137,12 @@ def validation_has_samples(config: RunConfig) -> str:
     )
 
 
-def warmup_ends_before_the_decay(config: RunConfig, steps: int) -> str:
-    """megatron-core's scheduler demands it, with an assertion that names no key."""
-    warmup, end = config.optimizer.lr_warmup_steps, _decay_end(config, steps)
-    if warmup < end:
+def a_checkpoint_before_the_newest_is_kept(config: RunConfig) -> str:
+    """A newest checkpoint that the disk has damaged must not be the only one."""
+    keep_last, interval = config.checkpoint.keep_last, config.checkpoint.interval_steps
+    if keep_last != 1 or interval == 0:
         return ""
     return (
-        f"optimizer.lr_warmup_steps = {warmup}: must be less than {end}, the step at which the decay ends "
-        f"({_decay_end_source(config)}); shorten the warm-up or lengthen the run"
+        f"checkpoint.keep_last = 1: must be at least 2, or 0 for all, with checkpoint.interval_steps = {interval}, "
+        "so that a damaged checkpoint is not the only one; set it to 2"
     )
-
-
-def wsd_decay_starts_after_warmup(config: RunConfig, steps: int) -> str:
-    """The learning rate is up before it comes down."""
-    decay, warmup, end = config.optimizer.wsd_decay_steps, config.optimizer.lr_warmup_steps, _decay_end(config, steps)
-    if decay <= end - warmup:
-        return ""
-    return (
-        f"optimizer.wsd_decay_steps = {decay}: must be at most {end - warmup}, the steps between "
-        f"optimizer.lr_warmup_steps = {warmup} and {end}, at which the decay ends ({_decay_end_source(config)})"
-    )
-
-
-def _decay_end(config: RunConfig, steps: int) -> int:
-    return config.optimizer.lr_decay_steps or steps
-
-
-def _decay_end_source(config: RunConfig) -> str:
-    return "optimizer.lr_decay_steps" if config.optimizer.lr_decay_steps else "the run's last step"

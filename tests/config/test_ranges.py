@@ -34,7 +34,9 @@ def test_a_number_below_its_range_is_refused_by_its_key(load: Load, pattern: str
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optimizer.lr=0", "optimizer.lr = 0.0: must be greater than 0"),
+        ("optimizer.lr=0", "optimizer.lr = 0.0: must be greater than 0 and at most 1"),
+        ("optimizer.lr=4e5", "optimizer.lr = 400000.0: must be greater than 0 and at most 1"),
+        ("optimizer.adam_eps=1e8", "optimizer.adam_eps = 100000000.0: must be greater than 0 and at most 0.1"),
         ("optimizer.adam_beta1=1", "optimizer.adam_beta1 = 1.0: must be at least 0 and less than 1"),
         ("optimizer.adam_beta2=1.5", "optimizer.adam_beta2 = 1.5: must be at least 0 and less than 1"),
         ("dataset.validation_fraction=1", "dataset.validation_fraction = 1.0: must be at least 0 and less than 1"),
