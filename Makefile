@@ -14,11 +14,11 @@ WORKERS ?= 2
 TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_FLAGS) -c constraints.txt
 # One thread for each process: ranks and test workers already take all cores, and a fixed order of sums keeps losses identical.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' '*.sbatch' .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all check format clean
+.PHONY: help install quickstart test test-all test-gpu bench check format clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,12 @@ test: install ## the tests, without the slow ones
 
 test-all: install ## every test this machine can run
 	$(PYTEST) -m ""
+
+test-gpu: install ## on a machine with a GPU: the tiny recipe's losses there follow the CPU's
+	$(BIN)/python -m tests.gpu.follow_cpu
+
+bench: install ## the measurements, on an idle machine; each says its numbers and fails below its bar
+	@for script in tests/benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 check: install ## lint, format, types, import floors, shell scripts
 	$(BIN)/ruff check .
