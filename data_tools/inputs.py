@@ -54,7 +54,8 @@ class InputFile:
 def find_files(inputs: Sequence[str]) -> list[str]:
     """Return the files that ``inputs`` name: arguments in the order given, a folder's files sorted by path.
 
-    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Other files of a folder are passed over.
+    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Other files of a folder are passed over, and so are
+    hidden files, ``*.rejected.jsonl`` and what is in ``*.partial`` folders.
 
     Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice.
     """
@@ -80,10 +81,16 @@ def find_files(inputs: Sequence[str]) -> list[str]:
 
 def _files_of_folder(folder: Path) -> list[str]:
     root = folder / "documents" if (folder / "documents").is_dir() else folder
-    files = sorted(path.as_posix() for path in root.rglob("*") if path.name.endswith(SUFFIXES) and not path.name.startswith("."))
+    files = sorted(path.as_posix() for path in root.rglob("*") if path.name.endswith(SUFFIXES) and not _is_ours(path, root))
     if not files:
         raise DataError(f"input folder {folder.as_posix()!r} holds no {_suffix_list()} file")
     return files
+
+
+def _is_ours(path: Path, root: Path) -> bool:
+    """Say whether a file below ``root`` is no input but what a verb with its output in the same folder has left there."""
+    unfinished = any(part.endswith(".partial") for part in path.relative_to(root).parts)
+    return unfinished or path.name.startswith(".") or path.name.endswith(".rejected.jsonl")
 
 
 def _suffix_list() -> str:

@@ -52,6 +52,11 @@ class BadRow:
     line: int
     reason: str
 
+    def to_json_line(self, file: str) -> bytes:
+        """Return the row of a ``.rejected.jsonl`` file."""
+        row = {"file": file, "line": self.line, "reason": self.reason}
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
 
 class RowReader:
     """Iterates over the rows of a slice in order.

@@ -143,6 +143,7 @@ def _publish(prefix: Path, partial: PartialFolder, count: int, manifest: Record,
         raise DataError(
             f"no documents in {len(manifest['inputs'])} input files ({manifest['rejected']} rejected rows); see {rejects}"
         )
+    print(f"merging {count} slices, {manifest['tokens'] * ITEM_BYTES[manifest['dtype']] / 1e6:.1f} MB", flush=True)
     concatenate(partial.path / "merged.bin", [files.tokens for files in slices])
     merge_idx(partial.path / "merged.idx", [files.lengths for files in slices], manifest["documents"], manifest["dtype"])
     # Without the old manifest first, a stop between the next lines would leave it beside files it does not describe.

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import orjson
 
 from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
@@ -99,8 +98,7 @@ class _SliceWriter:
 
     def reject(self, bad: BadRow) -> None:
         """Write down a row that does not become a document."""
-        row = {"file": self._task.piece.path, "line": bad.line, "reason": bad.reason}
-        self._rejected_file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        self._rejected_file.write(bad.to_json_line(self._task.piece.path))
         self.rejected[reason_kind(bad.reason)] += 1
 
     def flush(self) -> None:

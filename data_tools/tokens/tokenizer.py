@@ -62,7 +62,11 @@ def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
     Raises DataError: nothing there, an unknown format, or a vocabulary without an end-of-document token.
     """
     file = _tokenizer_file(Path(path))
-    raw = file.read_bytes()
+    return tokenizer_from_bytes(file.read_bytes(), file, eod_token)
+
+
+def tokenizer_from_bytes(raw: bytes, file: Path, eod_token: str | None = None) -> Tokenizer:
+    """Make a tokenizer of the content of ``file``. Raises DataError as ``load_tokenizer`` does."""
     sha256 = hashlib.sha256(raw).hexdigest()
     if raw[:2] == b"\x1f\x8b":
         raw = gzip.decompress(raw)

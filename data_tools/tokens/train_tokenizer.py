@@ -1,6 +1,7 @@
 """``mathcoder train-tokenizer``: documents to a SentencePiece BPE model.
 
-Decides: the sample it learns from and the settings of the model (``SETTINGS``, each with its reason).
+Decides: the sample it learns from, the settings of the model (``SETTINGS``, each with its reason), and what is left: for
+``NAME.model`` also ``NAME.manifest.json`` and ``NAME.rejected.jsonl`` (rows ``file``, ``line``, ``reason``).
 Does not: implement BPE (sentencepiece does), or encode a corpus (``tokenize.py``).
 
 The sample is the documents with the smallest keyed hash of their text, up to a number of bytes. So it needs one pass and bounded
@@ -8,24 +9,25 @@ memory, and depends on the seed and the documents but not on the order of files.
 """
 
 import argparse
+import hashlib
 import heapq
 import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sentencepiece
 import xxhash
 
 from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, output_path, positive_int
-from data_tools.inputs import InputFile, find_files
+from data_tools.inputs import InputSlice, find_files
 from data_tools.parts import atomic_file, write_json
 from data_tools.pool import available_cpus
 from data_tools.progress import Progress
 from data_tools.rows import BadRow, RowReader, check_text_field, text_of
-from data_tools.stage import check_rejected, code_version, finished_manifest, identity, scan_inputs
-from data_tools.tokens.tokenizer import load_tokenizer
+from data_tools.stage import Record, check_rejected, code_version, finished_manifest, identity, scan_inputs
+from data_tools.tokens.tokenizer import tokenizer_from_bytes
 from megatron_mathcoder.config.errors import DataError
 
 MAX_LINE_LENGTH = 2**16
@@ -100,10 +102,9 @@ class DocumentSample:
         return self._bytes
 
 
-def take_sample(files: Sequence[InputFile], text_field: str, sample: DocumentSample) -> tuple[int, int]:
-    """Offer every document of the files to ``sample``; return the number of rows and of unusable rows."""
+def take_sample(pieces: Sequence[InputSlice], text_field: str, sample: DocumentSample, rejects: IO[bytes]) -> tuple[int, int]:
+    """Offer every document to ``sample``; return the number of rows and of unusable rows, which are written to ``rejects``."""
     rows = rejected = done_bytes = 0
-    pieces = [piece for file in files for piece in file.slices]
     with Progress("sample", sum(piece.bytes for piece in pieces), "documents") as progress:
         for piece in pieces:
             reader = RowReader(piece, columns=[text_field.split(".")[0]])
@@ -114,6 +115,7 @@ def take_sample(files: Sequence[InputFile], text_field: str, sample: DocumentSam
                     sample.offer(text)
                 else:
                     rejected += 1
+                    rejects.write(text.to_json_line(piece.path))
                 progress.show(done_bytes + reader.bytes_read, rows)
             done_bytes += piece.bytes
     return rows, rejected
@@ -167,35 +169,52 @@ def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
     output: Path = options.output
-    manifest_path = output.with_suffix(".manifest.json")
     files = scan_inputs(find_files(options.inputs), available_cpus())
-    names = ("vocab_size", "text_field", "sample_bytes", "seed")
-    wanted = identity(
-        "train-tokenizer", {name: getattr(options, name) for name in names}, [file.manifest_entry() for file in files]
-    )
-    if output.exists() and finished_manifest(manifest_path, wanted, options.overwrite):
+    settings = {name: getattr(options, name) for name in ("vocab_size", "text_field", "sample_bytes", "seed")}
+    wanted = identity("train-tokenizer", settings, [file.manifest_entry() for file in files])
+    if _is_finished(output, wanted, options.overwrite):
         print(f"{output} is already there, from the same documents and settings; nothing to do")
         return 0
-    if output.exists() and not options.overwrite:
-        raise DataError(
-            f"{output} exists without a manifest, so it is not known what it is; choose another --output or add --overwrite"
-        )
-    slices = [piece for file in files for piece in file.slices]
-    if not slices:
+    pieces = [piece for file in files for piece in file.slices]
+    if not pieces:
         raise DataError(f"the {len(files)} input files are empty; there is nothing to learn from")
-    check_text_field(slices[0], options.text_field)
+    check_text_field(pieces[0], options.text_field)
+    output.parent.mkdir(parents=True, exist_ok=True)
     sample = DocumentSample(options.sample_bytes, options.seed)
-    rows, rejected = take_sample(files, options.text_field, sample)
-    check_rejected(rejected, rows, options.max_reject_fraction, options.inputs[0])
+    rejects_path = output.with_suffix(".rejected.jsonl")
+    with atomic_file(rejects_path) as rejects:
+        rows, rejected = take_sample(pieces, options.text_field, sample, rejects)
+    check_rejected(rejected, rows, options.max_reject_fraction, rejects_path)
     if sample.documents == 0:
-        raise DataError(f"no documents in {len(files)} input files ({rejected} unusable rows)")
+        raise DataError(f"no documents in {len(files)} input files ({rejected} rejected rows); see {rejects_path}")
     share = f"{sample.documents} of {rows - rejected} documents"
     print(f"learning {options.vocab_size} pieces from {share}, {sample.bytes / 1e6:.1f} MB", flush=True)
     model = train(sample.lines(), options.vocab_size)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(output) as stream:
-        stream.write(model)
-    counts = {"documents": rows - rejected, "sample_documents": sample.documents, "sample_bytes": sample.bytes}
-    write_json(manifest_path, wanted | counts | {"tokenizer": load_tokenizer(str(output)).manifest_entry()} | code_version())
+    counts = {"rows": rows, "documents": rows - rejected, "rejected": rejected}
+    counts |= {"sample_documents": sample.documents, "sample_bytes": sample.bytes}
+    _publish(output, model, wanted | counts)
     print(f"{output}: SentencePiece BPE, {options.vocab_size} pieces")
     return 0
+
+
+def _is_finished(output: Path, wanted: Record, overwrite: bool) -> bool:
+    """Say whether ``output`` is the model that would be made. Raises DataError when it is another and may not be replaced."""
+    if overwrite or not output.exists():
+        return False
+    manifest = finished_manifest(output.with_suffix(".manifest.json"), wanted, overwrite)
+    if manifest is None:
+        raise DataError(
+            f"{output} exists without a manifest, so it is not known what it is; choose another --output or add --overwrite"
+        )
+    if hashlib.sha256(output.read_bytes()).hexdigest() != manifest["tokenizer"]["sha256"]:
+        raise DataError(f"{output} is not the model its manifest describes; make it again with --overwrite")
+    return True
+
+
+def _publish(output: Path, model: bytes, manifest: Record) -> None:
+    """Write the manifest, then the model. A model without manifest, or with an old one, is never left behind."""
+    output.unlink(missing_ok=True)
+    tokenizer = tokenizer_from_bytes(model, output).manifest_entry()
+    write_json(output.with_suffix(".manifest.json"), manifest | {"tokenizer": tokenizer} | code_version())
+    with atomic_file(output) as stream:
+        stream.write(model)

@@ -9,8 +9,17 @@ from megatron_mathcoder.config.errors import DataError
 
 
 def test_folder_is_sorted_and_arguments_keep_their_order(tmp_path: Path) -> None:
-    for name in ("b/2.jsonl", "b/1.jsonl.gz", "b/sub/0.parquet", "a.jsonl.zst", "b/notes.txt", "b/.hidden.jsonl"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "b/2.jsonl",
+        "b/1.jsonl.gz",
+        "b/sub/0.parquet",
+        "a.jsonl.zst",
+        "b/notes.txt",
+        "b/.hidden.jsonl",
+        "b/d.rejected.jsonl",
+        "b/d.partial/output/x.jsonl",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_bytes(b"")
     found = find_files([str(tmp_path / "b"), str(tmp_path / "a.jsonl.zst")])
     assert [Path(name).relative_to(tmp_path).as_posix() for name in found] == [

@@ -104,6 +104,34 @@ def test_no_documents(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": ""}\n')
     with pytest.raises(DataError, match=r"1 of 1 rows \(100.0%\) could not be read, more than --max-reject-fraction 0.01"):
         run(arguments)
-    with pytest.raises(DataError, match=r"no documents in 1 input files \(1 unusable rows\)"):
+    with pytest.raises(DataError, match=r"no documents in 1 input files \(1 rejected rows\); see "):
         run([*arguments, "--max-reject-fraction", "1"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "t.rejected.jsonl"]
+    (row,) = map(json.loads, (tmp_path / "t.rejected.jsonl").read_text().splitlines())
+    assert row == {"file": str(tmp_path / "a.jsonl"), "line": 1, "reason": "empty text"}
+
+
+def test_stopped_between_manifest_and_model_and_run_again(
+    tmp_path: Path, sources: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = write_documents(tmp_path / "a.jsonl", sources)
+    given = [str(documents), "--output", str(tmp_path / "t.model"), "--vocab-size"]
+    run([*given, "400"])
+    model = (tmp_path / "t.model").read_bytes()
+    replace = Path.replace
+
+    def stop(self: Path, target: Path) -> Path:
+        if Path(target).name == "t.model":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run([*given, "500", "--overwrite"])
+    assert not (tmp_path / "t.model").exists()
+    assert run([*given, "400"]) == 0
+    assert (tmp_path / "t.model").read_bytes() == model
+    (tmp_path / "t.model").write_bytes(model[:-1])
+    with pytest.raises(DataError, match="is not the model its manifest describes; make it again with --overwrite"):
+        run([*given, "400"])
