@@ -66,9 +66,10 @@ class CheckpointFiles:
         try:
             dist_checkpointing.save(content, str(partial), content_metadata=dict(CONTENT_METADATA))
         except (CheckpointException, CheckpointingException, OSError) as error:
+            free = shutil.disk_usage(self.folder).free / 1e9
             raise CheckpointError(
-                f"saving {final} failed: {_reason(error)}; free space or move run.folder, then start the run again: "
-                "it resumes from the checkpoint before"
+                f"saving {final} failed: {_reason(error)} ({free:.1f} GB free there); free space or move run.folder, "
+                "then start the run again: it resumes from the checkpoint before"
             ) from error
         if dist.get_rank() == 0:
             self._commit(partial, final)

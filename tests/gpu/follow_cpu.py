@@ -15,8 +15,9 @@ from typing import Any
 from tests.trainer.synthetic_dataset import write_dataset
 
 RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
-TOLERANCE = {"fp32": 2e-3, "bf16": 5e-2}
-"""Largest relative difference of a loss: matrix products on a GPU sum in another order, and may use TF32."""
+TOLERANCE = {"fp32": 1e-3, "bf16": 5e-3}
+"""Largest relative difference of a loss: matrix products on a GPU sum in another order, and may use TF32. bf16
+on a CPU differs by 2e-4."""
 
 
 def run_on(platform: str, dataset: Path, steps: int, precision: str) -> list[dict[str, Any]]:
@@ -68,9 +69,7 @@ def main() -> int:
         for precision, tolerance in TOLERANCE.items():
             worst = largest_difference(run_on(arguments.platform, dataset, arguments.steps, precision), reference)
             verdict = "follows" if worst <= tolerance else "DOES NOT FOLLOW"
-            print(
-                f"{arguments.platform} {precision} {verdict} the CPU: relative difference up to {worst:.1e}, allowed {tolerance:.0e}"
-            )
+            print(f"{arguments.platform} {precision} {verdict} the CPU: loss differs by {worst:.1e}, allowed {tolerance:.0e}")
             status |= worst > tolerance
     return int(status)
 

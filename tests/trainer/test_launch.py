@@ -123,8 +123,7 @@ def test_a_full_disk_during_a_save(tmp_path: Path, dataset: Path) -> None:
     [message] = [line for line in errors.splitlines() if line.startswith("mathcoder train:")]
     assert "saving" in message
     assert "iter_0000003 failed" in message
-    assert "File too large" in message
-    assert "free space or move run.folder" in message
+    assert "GB free there); free space or move run.folder" in message
     assert "Traceback" not in errors
     assert finish([*MATHCODER, "train", recipe])[0] == 0
     alone = train(small_config(tmp_path / "alone", dataset))
@@ -137,7 +136,7 @@ def test_a_full_disk_during_a_save(tmp_path: Path, dataset: Path) -> None:
         ([], "the following arguments are required: recipe"),
         (["missing.toml"], "missing.toml"),
         (["RECIPE", "--set", "optimiser.lr=1"], "did you mean"),
-        (["RECIPE", "--set", "optimizer.lr=fast"], "optimizer.lr = 'fast'"),
+        (["RECIPE", "--set", "optimizer.lr=fast"], 'optimizer.lr = "fast": must be a number'),
         (["RECIPE", "--set", "dataset.blend.0.prefix='nowhere/tokens'"], "dataset nowhere/tokens: nowhere/tokens.idx is missing"),
         (["RECIPE", "--set", "model.vocab_size=100"], "it holds token id"),
         (["RECIPE", "--set", "checkpoint.initial='nowhere'"], "checkpoint nowhere: it does not exist"),
