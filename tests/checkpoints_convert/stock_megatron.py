@@ -122,6 +122,7 @@ def load(chunks: list, folder: str) -> None:
 
 def forward(chunks: list, job: dict, tokens: torch.Tensor, backward: bool):
     """Run the pipeline schedule on one microbatch; returns (logits, loss) on the last stage, else (None, None)."""
+    from megatron.core import parallel_state
     from megatron.core.pipeline_parallel import get_forward_backward_func
     from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
     from megatron.core.tensor_parallel.mappings import gather_from_tensor_model_parallel_region as gather
@@ -131,6 +132,8 @@ def forward(chunks: list, job: dict, tokens: torch.Tensor, backward: bool):
 
     def loss_of(logits):
         kept.append(gather(logits.detach()).float())
+        first_padding = job["model"]["vocab_size"] - logits.shape[-1] * parallel_state.get_tensor_model_parallel_rank()
+        logits[..., max(0, first_padding) :] = float("-inf")  # else the loss depends on the padding, which grows with TP
         losses = vocab_parallel_cross_entropy(logits[:, :-1].transpose(0, 1).contiguous(), tokens[:, 1:].t().contiguous())
         return losses.mean(), {"loss": losses.mean().detach()}
 
