@@ -1,0 +1,141 @@
+"""Bytes of the tensors that a forward pass keeps for its backward pass.
+
+Decides: what each part of a layer keeps, as the modules of ``model/layer_spec.py`` keep it: every storage once, however many
+views of it are saved. The method is that of Korthikanti et al. 2022 (arXiv 2205.05198, section 4); their 34·s·b·h of a layer
+becomes another sum here, since ours has grouped queries, a SwiGLU, no dropout and attention that keeps no s × s scores.
+Does not: count what is never saved (gradients of activations, communication: ``memory``).
+
+Letters: s samples' length, b micro-batch size, t tensor-parallel size, h hidden size, f the SwiGLU's width, n query heads,
+g query groups, d the width of a head, V the padded vocabulary, e bytes of an element.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from megatron_mathcoder.config.architectures import padded_vocab_size
+from megatron_mathcoder.config.schema import ModelConfig, ParallelSection, RunConfig
+from megatron_mathcoder.planning.weights import DTYPE_BYTES
+
+FP32 = 4
+INT64 = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The sizes that the activations of one micro-batch on one rank depend on."""
+
+    tokens: int
+    """s·b."""
+    seq_length: int
+    tensor_parallel: int
+    element_bytes: int
+    local_tokens: int
+    """Tokens whose norms and residuals this rank keeps: s·b, or s·b/t under sequence parallelism."""
+    norm: Literal["fused", "composite"]
+    """How torch computes RMSNorm: one kernel that keeps its input (CUDA), or a product of fp32 tensors (CPU)."""
+
+
+def shape_of(config: RunConfig, norm: Literal["fused", "composite"] = "fused") -> Shape:
+    """Return the sizes of one micro-batch of ``config``."""
+    parallel = config.parallel
+    tokens = config.dataset.seq_length * config.training.micro_batch_size
+    return Shape(
+        tokens=tokens,
+        seq_length=config.dataset.seq_length,
+        tensor_parallel=parallel.tensor_model_parallel_size,
+        element_bytes=DTYPE_BYTES[config.training.precision],
+        local_tokens=tokens // parallel.tensor_model_parallel_size if parallel.sequence_parallel else tokens,
+        norm=norm,
+    )
+
+
+def norm_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what one RMSNorm and the linear layer after it keep of the residual stream.
+
+    The fused kernel keeps its input (the residual, e·h a token) and 1/rms in fp32; the composite one keeps in fp32 the input
+    and the normalised input. The linear layer keeps the norm's output, e·h.
+    """
+    kept = shape.element_bytes if shape.norm == "fused" else 2 * FP32
+    return shape.local_tokens * (model.hidden_size * (kept + shape.element_bytes) + FP32)
+
+
+def attention_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what one attention block keeps: norm, rotation, query, key, value, output and the softmax's normaliser.
+
+    Per token and rank: the fused projection (n+2g)d/t, all of which stays because the values are a view of it; the rotated
+    queries nd/t and keys gd/t; the output nd/t, which the projection after it shares; fp32 log-sum-exp n/t. Cosines and sines
+    are made anew for queries and for keys: 4·s·d. With fewer groups than tensor-parallel ranks the projection is gathered
+    whole before it is cut. A window shorter than the sample adds its blocks' outputs before they are joined, and their masks.
+    """
+    t, d, e = shape.tensor_parallel, model.kv_channels, shape.element_bytes
+    heads, groups = model.num_attention_heads // t, max(model.num_query_groups // t, 1)
+    projection = (model.num_attention_heads + 2 * model.num_query_groups) * d
+    if model.num_query_groups >= t:
+        projection //= t
+    per_token = e * (projection + (heads + groups) * d + heads * d) + FP32 * heads
+    total = norm_bytes(model, shape) + shape.tokens * per_token + 4 * shape.seq_length * d * e
+    window = model.sliding_window
+    if 0 < window < shape.seq_length:
+        total += e * (shape.tokens * heads * d + 2 * window * (shape.seq_length - window))
+    return total
+
+
+def mlp_inner_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what a SwiGLU keeps beyond its input, and does not keep when recomputed: 5f/t a token.
+
+    The fused gate and up projection (2f/t; SiLU keeps a view of it), SiLU's output, the up half once more (megatron-core adds
+    an offset of 0 to it, which makes a new tensor), and their product for the last matrix.
+    """
+    return 5 * model.ffn_hidden_size // shape.tensor_parallel * shape.tokens * shape.element_bytes
+
+
+def layer_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what one layer keeps when nothing is recomputed."""
+    return attention_bytes(model, shape) + norm_bytes(model, shape) + mlp_inner_bytes(model, shape)
+
+
+def residual_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return one residual stream: the input of a layer, and what a fully recomputed group of layers keeps."""
+    return shape.local_tokens * model.hidden_size * shape.element_bytes
+
+
+def layers_bytes(config: RunConfig, shape: Shape, layers: int) -> int:
+    """Return what the ``layers`` layers of one model chunk keep of one micro-batch, by the recipe's recompute mode."""
+    model, training = config.model, config.training
+    if training.recompute == "full":
+        return layers // training.recompute_num_layers * residual_bytes(model, shape)
+    per_layer = layer_bytes(model, shape)
+    return layers * (per_layer - (mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0))
+
+
+def recomputed_bytes(config: RunConfig, shape: Shape) -> int:
+    """Return what the backward pass makes again, and keeps, at a time: one SwiGLU, or one group of layers and its angles."""
+    model, training = config.model, config.training
+    if training.recompute == "full":
+        return training.recompute_num_layers * layer_bytes(model, shape) + shape.seq_length * model.kv_channels * FP32
+    return mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0
+
+
+def embedding_bytes(shape: Shape) -> int:
+    """Return what the embedding keeps: token ids, and which of them another tensor-parallel rank holds."""
+    return shape.tokens * (INT64 + (1 if shape.tensor_parallel > 1 else 0))
+
+
+def head_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what the final norm, the output layer and the loss keep: mainly the softmax in fp32, 4·s·b·V/t."""
+    columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
+    targets = INT64 + 1
+    return norm_bytes(model, shape) + shape.tokens * (FP32 * columns + targets)
+
+
+def chunks_in_flight(parallel: ParallelSection, stage: int, num_microbatches: int) -> int:
+    """Return how many (micro-batch, model chunk) pairs a stage keeps at once: its warm-up and one more.
+
+    One forward, one backward (Narayanan et al. 2021, arXiv 2104.04473, section 2.2): pp - stage micro-batches; interleaved,
+    2(pp - stage - 1) + (v - 1)·pp + 1 pairs, each with 1/v of the stage's layers.
+    """
+    stages, chunks = parallel.pipeline_model_parallel_size, parallel.virtual_pipeline_model_parallel_size
+    warmup = stages - stage - 1
+    if chunks > 1:
+        warmup = 2 * warmup + (chunks - 1) * stages
+    return min(warmup + 1, num_microbatches * chunks)

@@ -1,0 +1,106 @@
+"""Peak memory of a rank, by term.
+
+Decides: which terms exist at the same time, and which pipeline stage has the largest peak.
+Does not: know the allocator's fragments, the CUDA context or NCCL's buffers; the plan keeps a share of the memory free for
+them (``--headroom``).
+
+The peak of a step lies in its first backward pass: everything in flight is there, and besides it either the logits and the
+loss, or, just after they are freed, one layer being recomputed and differentiated. The larger of the two counts.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from megatron_mathcoder.config.architectures import padded_vocab_size
+from megatron_mathcoder.config.schema import ModelConfig, RunConfig
+from megatron_mathcoder.planning import activations as saved
+from megatron_mathcoder.planning.weights import static_bytes
+
+Norm = Literal["fused", "composite"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankMemory:
+    """Bytes of one rank of one pipeline stage at the peak of a step."""
+
+    stage: int
+    weights: int
+    gradients: int
+    """fp32, reduced in place."""
+    optimizer: int
+    """Adam's moments and, in bf16, fp32 masters."""
+    activations: int
+    """Saved tensors of all micro-batches in flight, without the logits."""
+    logits: int
+    """Final norm, logits, fp32 softmax and their gradients; last stage only."""
+    recomputed: int
+    """What the backward pass makes again at a time."""
+    workspace: int
+    """Gradients of one layer's activations, and of the largest weight before it joins the fp32 buffer. An upper estimate."""
+    communication: int
+    """Gathered sequence, received activations and gradients."""
+
+    @property
+    def peak(self) -> int:
+        """The largest sum of terms that exist together."""
+        always = self.weights + self.gradients + self.optimizer + self.activations + self.communication
+        return always + max(self.logits, self.recomputed + self.workspace)
+
+
+def rank_memory(config: RunConfig, data_parallel: int, num_microbatches: int, norm: Norm = "fused") -> RankMemory:
+    """Return the memory of the pipeline stage with the largest peak: of the first with all in flight, or of the last."""
+    last = config.parallel.pipeline_model_parallel_size - 1
+    stages = {0, last} if last < 2 else {0, 1, last}
+    return max((stage_memory(config, data_parallel, num_microbatches, stage, norm) for stage in stages), key=lambda each: each.peak)
+
+
+def stage_memory(config: RunConfig, data_parallel: int, num_microbatches: int, stage: int, norm: Norm = "fused") -> RankMemory:
+    """Return the memory of the first data-parallel rank of one pipeline stage."""
+    model, parallel = config.model, config.parallel
+    shape = saved.shape_of(config, norm)
+    last = stage == parallel.pipeline_model_parallel_size - 1
+    static = static_bytes(model, parallel, config.training.precision, data_parallel, stage)
+    return RankMemory(
+        stage=stage,
+        weights=static.weights,
+        gradients=static.gradients,
+        optimizer=static.optimizer,
+        activations=activation_bytes(config, shape, stage, num_microbatches),
+        logits=logits_bytes(model, shape) if last else 0,
+        recomputed=saved.recomputed_bytes(config, shape),
+        workspace=_workspace_bytes(model, shape),
+        communication=_communication_bytes(config, shape),
+    )
+
+
+def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_microbatches: int) -> int:
+    """Return the saved tensors of a stage's layers and embedding, for all micro-batches in flight."""
+    parallel = config.parallel
+    chunks = parallel.virtual_pipeline_model_parallel_size
+    layers = config.model.num_layers // (parallel.pipeline_model_parallel_size * chunks)
+    in_flight = saved.chunks_in_flight(parallel, stage, num_microbatches)
+    ids = saved.embedding_bytes(shape) * -(-in_flight // chunks) if stage == 0 else 0
+    return in_flight * saved.layers_bytes(config, shape, layers) + ids
+
+
+def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:
+    """Return the final norm, the logits and the loss at their largest: in bf16 the logits and their fp32 copy exist together,
+    then the fp32 gradient and its bf16 copy; in fp32 the softmax overwrites the logits."""
+    columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
+    copy = shape.element_bytes if shape.element_bytes < saved.FP32 else 0
+    return saved.head_bytes(model, shape) + shape.tokens * columns * copy
+
+
+def _workspace_bytes(model: ModelConfig, shape: saved.Shape) -> int:
+    """Return the gradients alive while a SwiGLU is differentiated: 4f/t and 2h a token, and the largest weight's own."""
+    t, h = shape.tensor_parallel, model.hidden_size
+    activations = shape.tokens * (4 * model.ffn_hidden_size // t + 2 * h)
+    largest = max(padded_vocab_size(model, t) // t, 2 * model.ffn_hidden_size // t) * h
+    return (activations + largest) * shape.element_bytes
+
+
+def _communication_bytes(config: RunConfig, shape: saved.Shape) -> int:
+    """Return megatron-core's buffer for gathered sequences, and a stage's received activation and gradient."""
+    gathered = shape.tokens * config.model.hidden_size * shape.element_bytes if config.parallel.sequence_parallel else 0
+    received = 2 * saved.residual_bytes(config.model, shape) if config.parallel.pipeline_model_parallel_size > 1 else 0
+    return gathered + received

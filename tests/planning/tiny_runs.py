@@ -1,0 +1,130 @@
+"""Tiny models on CPU ranks, built as the trainer builds them, and what they really hold."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from megatron_mathcoder.config.batch import model_parallel_size
+from megatron_mathcoder.config.loader import load_config
+from megatron_mathcoder.config.schema import RunConfig
+from megatron_mathcoder.platforms.ranks import Rank
+from tests.multiprocess import run_ranks
+from tests.trainer.runs import RECIPE, SMALL
+
+
+def tiny(*overrides: str) -> RunConfig:
+    """Return the tiny recipe cut down; no dataset is opened."""
+    return load_config(RECIPE, [*SMALL, "run.folder=unused", "dataset.blend.0.prefix=unused", "dataset.tokenizer=", *overrides])
+
+
+def held_bytes(config: RunConfig, data_parallel: int, num_microbatches: int = 1) -> list[dict[str, int]]:
+    """Train one step on the ranks of ``config`` and return what each holds; the keys are those of ``_measure``."""
+    return run_ranks(_measure, model_parallel_size(config.parallel) * data_parallel, config, num_microbatches)
+
+
+def _measure(rank: Rank, config: RunConfig, num_microbatches: int) -> dict[str, int]:
+    import torch
+
+    from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
+    from megatron_mathcoder.model.transformer_config import build_transformer_config
+    from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.platforms.select import select_platform
+    from megatron_mathcoder.trainer.optimizer import build_optimizer
+    from megatron_mathcoder.trainer.step import StepRunner
+
+    torch.set_num_threads(1)
+    platform = select_platform(config.platform, config.parallel, rank)
+    with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
+        transformer = build_transformer_config(config.model, config.parallel, config.training)
+        chunks = wrap_chunks(
+            build_chunks(config.model, transformer, groups, platform.device), transformer, config.parallel, groups
+        )
+        optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
+        runner = StepRunner(
+            chunks,
+            transformer,
+            groups,
+            seq_length=config.dataset.seq_length,
+            micro_batch_size=config.training.micro_batch_size,
+            device=platform.device,
+        )
+        saved = SavedBytes(parameter for chunk in chunks for parameter in chunk.parameters())
+        with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor):
+            runner.train(lambda: _batches(config, num_microbatches), num_microbatches, optimizer)
+        return {
+            "stage": groups.pp.rank(),
+            "data_parallel_rank": groups.dp.rank(),
+            "weights": _storages(parameter for chunk in chunks for parameter in chunk.parameters()),
+            "gradients": _storages(parameter.main_grad for chunk in chunks for parameter in chunk.parameters()),
+            "optimizer": _optimizer_bytes(optimizer, chunks),
+            "saved": saved.peak,
+        }
+
+
+def _batches(config: RunConfig, count: int) -> Iterator[Any]:
+    import torch
+
+    from megatron_mathcoder.dataset.batch import MicroBatch
+
+    shape = (config.training.micro_batch_size, config.dataset.seq_length)
+    for _ in range(count):
+        ids = torch.randint(0, config.model.vocab_size, shape)
+        yield MicroBatch(tokens=ids, labels=ids.clone(), loss_mask=torch.ones(shape))
+
+
+def _storages(tensors: Iterator[Any]) -> int:
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(storages.values())
+
+
+def _optimizer_bytes(optimizer: Any, chunks: list[Any]) -> int:
+    """Bytes of moments and of masters: the tensors Adam steps, unless they are the model's own."""
+    own = {parameter.untyped_storage().data_ptr() for chunk in chunks for parameter in chunk.parameters()}
+    total = 0
+    for each in optimizer.chained_optimizers:
+        for group in each.optimizer.param_groups:
+            for master in group["params"]:
+                total += sum(moment.nbytes for moment in each.optimizer.state[master].values())
+                total += 0 if master.untyped_storage().data_ptr() in own else master.nbytes
+    return total
+
+
+class SavedBytes:
+    """Counts the storages that autograd holds, each once, as they are saved and released; ``peak`` is the most at a time."""
+
+    def __init__(self, parameters: Iterator[Any]) -> None:
+        self._own = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+        self._holders: Counter[int] = Counter()
+        self._bytes = 0
+        self.peak = 0
+
+    def pack(self, tensor: Any) -> "Ticket":
+        return Ticket(self, tensor)
+
+    def add(self, tensor: Any) -> None:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in self._own:
+            return
+        self._holders[storage.data_ptr()] += 1
+        if self._holders[storage.data_ptr()] == 1:
+            self._bytes += storage.nbytes()
+            self.peak = max(self.peak, self._bytes)
+
+    def remove(self, tensor: Any) -> None:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in self._own:
+            return
+        self._holders[storage.data_ptr()] -= 1
+        if self._holders[storage.data_ptr()] == 0:
+            self._bytes -= storage.nbytes()
+
+
+class Ticket:
+    """One saved tensor; autograd drops it when the backward pass is done with it."""
+
+    def __init__(self, counter: SavedBytes, tensor: Any) -> None:
+        self._counter, self.tensor = counter, tensor
+        counter.add(tensor)
+
+    def __del__(self) -> None:
+        self._counter.remove(self.tensor)
