@@ -17,6 +17,7 @@ class CpuPlatform(Platform):
 
     name = "cpu"
     collective_backend = "gloo"
+    adds_gloo_groups = False
     sends_from_queue = False
 
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:

@@ -18,6 +18,7 @@ class CudaPlatform(Platform):
 
     name = "cuda"
     collective_backend = "nccl"
+    adds_gloo_groups = True
     sends_from_queue = True
 
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:

@@ -16,6 +16,8 @@ class Platform(ABC):
     """``cpu`` or ``cuda``."""
     collective_backend: str
     """Name of the torch.distributed backend."""
+    adds_gloo_groups: bool
+    """Whether megatron-core shall make gloo groups beside that backend's, for collectives on host memory."""
 
     sends_from_queue: bool
     """Whether a send is queued on the device like any other operation, so that its tensor may be freed at once (NCCL); gloo
