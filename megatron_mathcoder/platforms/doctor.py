@@ -34,7 +34,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "zstandard>=0.23",
     ),
     "train": ("torch>=2.11", "megatron-core==0.16.1", "psutil>=5.9", "matplotlib>=3.9", "tensorboard>=2.18"),
-    "convert": ("safetensors>=0.5",),
+    "convert": (),
     "eval": ("torch>=2.11", "transformers>=5"),
 }
 """pyproject.toml's requirements by extra ("" = always), repeated here because a tree that was never installed has no metadata."""
@@ -170,7 +170,7 @@ def examine() -> dict[str, Any]:
         _capability("prepare and tokenize data", []),
         _capability("train on CPU", ["train"], against_training),
         _capability("train on GPU", ["train"], [*against_training, _gpu_remedy(torch_facts, driver_gpu)]),
-        _capability("export to Hugging Face", ["convert"]),
+        _capability("import from and export to Hugging Face", ["convert"]),
         _capability("generate with an exported model", ["eval"]),
         Capability(
             name="submit to Slurm", can=slurm is not None, remedy="" if slurm else "no answer from sbatch: use a login node"
