@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from megatron_mathcoder.config.batch import global_batch_size
 from megatron_mathcoder.config.binding import key_paths, nearest
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE, checkpoint_step
+from megatron_mathcoder.config.run_folder import checkpoint_step
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.config.toml_text import shown, value_text
 
@@ -86,6 +86,11 @@ def allows(config: RunConfig, key: str) -> bool:
     return bool(_covering(key, config.checkpoint.allow_changes))
 
 
+def may_always_change(key: str) -> bool:
+    """Return whether ``ALWAYS`` names ``key`` or a table that it is in."""
+    return _covering(key, (*ALWAYS, *NEVER)) in ALWAYS
+
+
 def check_resume(checkpoint: Path, saved: RunConfig, config: RunConfig, total_steps: int) -> list[Change]:
     """Compare a recipe with the one ``checkpoint`` was saved with; return the changes that had to be allowed, and were.
 
@@ -100,17 +105,6 @@ def check_resume(checkpoint: Path, saved: RunConfig, config: RunConfig, total_st
         if error:
             raise ConfigError(f"checkpoint {checkpoint}: {error}")
     return [change for change in changes(saved, config) if _needs_allowing(change.key)]
-
-
-def check_run_folder(folder: Path, saved: RunConfig | None, config: RunConfig) -> None:
-    """Check the folder of a run that has no checkpoint yet; ``saved`` is its run.toml, if there is one.
-
-    Raises:
-        ConfigError: the first broken rule.
-    """
-    for error in (run_folder_is_a_folder(folder), folder_holds_no_other_run(folder, saved, config)):
-        if error:
-            raise ConfigError(error)
 
 
 def allowed_changes_are_keys(config: RunConfig) -> str:
@@ -166,28 +160,6 @@ def run_is_longer_than_its_checkpoint(step: int, total_steps: int) -> str:
     return (
         f"it has {step} steps, the recipe's run ends after {total_steps}; lengthen the run, "
         "or move the checkpoints beyond its end out of the folder"
-    )
-
-
-def run_folder_is_a_folder(folder: Path) -> str:
-    """The run's files need a folder, and every name above it must be one too."""
-    for path in (folder, *folder.parents):
-        if path.exists() and not path.is_dir():
-            return f'run.folder = "{folder}": {path} is a file; choose another folder'
-    return ""
-
-
-def folder_holds_no_other_run(folder: Path, saved: RunConfig | None, config: RunConfig) -> str:
-    """A run that ended before its first save leaves steps behind, which another run must not overwrite."""
-    rows = folder / METRICS_FILE
-    if saved is None or not rows.is_file() or rows.stat().st_size == 0:
-        return ""
-    differing = [each.difference for each in changes(saved, config) if _covering(each.key, (*ALWAYS, *NEVER)) not in ALWAYS]
-    if not differing:
-        return ""
-    return (
-        f'run.folder = "{folder}": it holds steps of another run, which has no checkpoint in {CHECKPOINTS}/ and another '
-        f"{RUN_FILE}: {'; '.join(differing)}; choose another run.folder or remove this one"
     )
 
 

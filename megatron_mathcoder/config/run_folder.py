@@ -4,6 +4,8 @@ Decides: where a run keeps what, and which checkpoint folders are whole.
 Does not: read or write weights; trainer, converter and launcher share these names without knowing each other.
 
     RUN/run.toml                      the resolved recipe
+    RUN/data.json                     what tells its datasets from others
+    RUN/changes.jsonl                 one row per resume with a changed recipe: the step, and old and new values
     RUN/metrics.jsonl                 one row a step
     RUN/validation.jsonl              one row per validation and blend part
     RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files and run.toml
@@ -17,6 +19,8 @@ from pathlib import Path
 from megatron_mathcoder.config.errors import CheckpointError
 
 RUN_FILE = "run.toml"
+DATA_FILE = "data.json"
+CHANGES_FILE = "changes.jsonl"
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_FILE = "validation.jsonl"
 CHECKPOINTS = "checkpoints"

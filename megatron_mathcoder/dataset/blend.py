@@ -17,6 +17,8 @@ import numpy as np
 
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.schema import BlendPart, DatasetSection
+from megatron_mathcoder.dataset.blend_rules import check_parts
+from megatron_mathcoder.dataset.part_identity import PartIdentity, identify_part
 from megatron_mathcoder.dataset.permutation import KeyedPermutation, make_key
 from megatron_mathcoder.dataset.token_stream import Sample, TokenStream, open_dataset, split_at_document
 
@@ -28,6 +30,7 @@ class OpenPart:
     name: str
     training: TokenStream
     validation: TokenStream | None
+    identity: PartIdentity
 
 
 class Blend:
@@ -67,9 +70,11 @@ def open_blend(section: DatasetSection, vocab_size: int, seed: int) -> Blend:
     """Open every part of the recipe's blend.
 
     Raises:
-        DataError: a dataset cannot be used (``open_dataset``), or a part gives no sample in an epoch.
+        DataError: a dataset cannot be used (``open_dataset``), does not belong with the others (``blend_rules``), or gives no
+            sample in an epoch.
     """
     parts = [_open_part(part, section, vocab_size) for part in section.blend]
+    check_parts(section, [part.identity for part in parts])
     return Blend(parts, _samples_per_epoch(section.blend, parts), seed)
 
 
@@ -81,7 +86,9 @@ def _open_part(part: BlendPart, section: DatasetSection, vocab_size: int) -> Ope
     def stream(start: int, end: int) -> TokenStream:
         return TokenStream(dataset, part.prefix, start, end, section.seq_length, vocab_size)
 
-    return OpenPart(part.name, stream(0, boundary), stream(boundary, total) if boundary < total else None)
+    held_out = stream(boundary, total) if boundary < total else None
+    documents = len(dataset.document_indices) - 1
+    return OpenPart(part.name, stream(0, boundary), held_out, identify_part(part.name, part.prefix, total, documents))
 
 
 def _samples_per_epoch(parts: Sequence[BlendPart], opened: Sequence[OpenPart]) -> list[int]:

@@ -29,7 +29,7 @@ def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
     """Open ``prefix.bin`` and ``prefix.idx`` and check that they belong together and to the model.
 
     Raises:
-        DataError: a file is missing, the .bin is shorter than the .idx says, there is no token, or the tokenizer named
+        DataError: a file is missing, the .bin is not as long as the .idx says, there is no token, or the tokenizer named
             in ``prefix.manifest.json`` has more pieces than the model's vocabulary.
     """
     for suffix in (".idx", ".bin"):
@@ -44,7 +44,7 @@ def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
     except (AssertionError, ValueError) as error:
         raise DataError(f"dataset {prefix}: {prefix}.idx is no Megatron index ({error}); run mathcoder tokenize again") from error
     expected = _total_tokens(dataset) * dataset.index.dtype_size
-    if actual < expected:
+    if actual != expected:
         raise DataError(f"dataset {prefix}: its .bin has {actual} bytes, its .idx needs {expected}; run mathcoder tokenize again")
     return dataset
 

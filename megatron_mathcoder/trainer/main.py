@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.config.rules import check_steps, check_world_size
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, RUN_FILE, checkpoints_in, find_checkpoint
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, checkpoints_in, find_checkpoint
 from megatron_mathcoder.config.schema import RunConfig
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.trainer.metrics import Metrics
     from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler
+    from megatron_mathcoder.trainer.run_start import check_start, record_start
     from megatron_mathcoder.trainer.state import TrainState
     from megatron_mathcoder.trainer.step import StepRunner
     from megatron_mathcoder.trainer.stop_signal import StopSignal
@@ -87,6 +88,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     loads_weights = bool(resumed or config.checkpoint.initial)
     total_steps = steps_of_run(config, blend)
     check_steps(config, total_steps)
+    changes = check_start(config, blend, resumed[0] if resumed else None, total_steps)
 
     transformer = build_transformer_config(
         config.model,
@@ -109,8 +111,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
     recipe = dump_config(config)
     if is_writer:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RUN_FILE).write_text(recipe)
+        record_start(folder, recipe, blend, resumed[0] if resumed else None, changes)
     return Trainer(
         config=config,
         platform=platform,

@@ -9,7 +9,7 @@ from megatron_mathcoder.config import resume_rules
 from megatron_mathcoder.config.binding import key_paths
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.loader import dump_config, load_run_file
-from megatron_mathcoder.config.resume_rules import ALWAYS, EFFECTS, NEVER, check_resume, check_run_folder
+from megatron_mathcoder.config.resume_rules import ALWAYS, EFFECTS, NEVER, check_resume
 from megatron_mathcoder.config.schema import RunConfig
 
 Load = Callable[..., RunConfig]
@@ -134,28 +134,6 @@ def test_a_run_cannot_end_before_its_checkpoint(load: Load) -> None:
         "or move the checkpoints beyond its end out of the folder"
     )
     check_resume(CHECKPOINT, load(), shorter, 50)
-
-
-def test_a_run_folder_that_is_a_file(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(ConfigError) as error:
-            check_run_folder(folder, None, load())
-        assert str(error.value) == f'run.folder = "{folder}": {tmp_path / "file"} is a file; choose another folder'
-    check_run_folder(tmp_path / "new" / "run", None, load())
-
-
-def test_steps_of_another_run_are_not_overwritten(load: Load, tmp_path: Path) -> None:
-    check_run_folder(tmp_path, load(), load("optimizer.lr=2e-3"))
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
-    check_run_folder(tmp_path, load(), load("logging.tensorboard=false"))
-    other = load("optimizer.lr=2e-3", "model.num_layers=2", 'checkpoint.allow_changes=["optimizer.lr"]')
-    with pytest.raises(ConfigError) as error:
-        check_run_folder(tmp_path, load(), other)
-    assert str(error.value) == (
-        f'run.folder = "{tmp_path}": it holds steps of another run, which has no checkpoint in checkpoints/ and another '
-        "run.toml: model.num_layers = 4 then, 2 now; optimizer.lr = 0.001 then, 0.002 now; choose another run.folder or remove this one"
-    )
 
 
 def test_every_table_names_keys_that_exist() -> None:

@@ -26,6 +26,7 @@ SMALL = (
     "optimizer.lr=1e-2",
     "optimizer.lr_warmup_steps=2",
     "validation.interval_steps=0",
+    "validation.samples=0",
     "checkpoint.interval_steps=0",
     "logging.tensorboard=false",
 )

@@ -26,6 +26,8 @@ def golden_run(folder: Path) -> list[dict[str, Any]]:
     overrides = (
         f"run.folder={str(folder / 'run')!r}",
         f"dataset.blend.0.prefix={str(folder / 'counting')!r}",
+        "dataset.tokenizer=",
+        "validation.samples=0",
         f"training.steps={STEPS}",
         "optimizer.lr_warmup_steps=3",
         "checkpoint.interval_steps=0",
