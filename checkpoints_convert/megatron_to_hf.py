@@ -31,22 +31,29 @@ def run(argv: list[str]) -> int:
     parser.add_argument(
         "--tokenizer", default="", help="tokenizer to put beside the weights; default: the run's; none = no tokenizer"
     )
+    parser.add_argument("--master", action="store_true", help="export the optimizer's fp32 master weights of a bf16 run")
     parser.add_argument("--overwrite", action="store_true", help="replace HF_DIR if it exists")
     arguments = parser.parse_args(argv)
-    export(arguments.checkpoint, arguments.hf_dir, tokenizer=arguments.tokenizer, overwrite=arguments.overwrite)
+    export(
+        arguments.checkpoint,
+        arguments.hf_dir,
+        tokenizer=arguments.tokenizer,
+        master=arguments.master,
+        overwrite=arguments.overwrite,
+    )
     return 0
 
 
-def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", overwrite: bool = False) -> None:
+def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", master: bool = False, overwrite: bool = False) -> None:
     """Export a checkpoint (a run folder means its newest) to ``hf_dir``, which appears when it is complete.
 
-    An imported checkpoint gives back the very files it came from. Raises ``CheckpointError`` when the checkpoint is torn, of an
-    unknown architecture, not what it says or changed since its import, the target exists, the tokenizer does not fit, or the
-    disk is too full.
+    An imported checkpoint gives back the very files it came from. ``master`` exports the optimizer's fp32 weights.
+    Raises ``CheckpointError`` when the checkpoint is torn, of an unknown architecture, not what it says or changed since its
+    import, the target exists, the tokenizer does not fit, or the disk is too full.
     """
     checkpoint = find_checkpoint(checkpoint)
     model, manifest = read_architecture(checkpoint), read_manifest(checkpoint)
-    family, stored = family_of(model), read_torch_dist(checkpoint)
+    family, stored = family_of(model), read_torch_dist(checkpoint, master=master)
     size = sum(tensor.rows * tensor.row_bytes for tensor in stored.values())
     dtype = next(iter(stored.values())).dtype if stored else "F32"
     files, warning = beside_weights(hf_dir.name, checkpoint, model, dtype, tokenizer)

@@ -22,6 +22,8 @@ from megatron_mathcoder.config.errors import CheckpointError
 
 PREFIX = re.compile(r"^(?:module\.|model\.)+")
 LAYER = re.compile(r"^decoder\.layers\.(\d+)\.")
+MASTER = re.compile(r"^optimizer\.state\.(?:fp32_param|param)\.")
+"""Of bf16 runs: the first without, the second with the distributed optimizer in its fully reshardable form."""
 MODEL_KEYS = ("embedding.", "decoder.", "output_layer.")
 
 
@@ -30,28 +32,42 @@ def is_torch_dist(folder: Path) -> bool:
     return (folder / "metadata.json").is_file() and (folder / ".metadata").is_file()
 
 
-def read_torch_dist(folder: Path) -> dict[str, StoredTensor]:
-    """Return the model's tensors by their key of §"both specs" form (layers stacked, no prefix).
+def read_torch_dist(folder: Path, *, master: bool = False) -> dict[str, StoredTensor]:
+    """Return the model's tensors by the key both layer specs write (layers stacked, no prefix).
 
-    Raises ``CheckpointError`` when the folder is no torch_dist checkpoint or is torn.
+    With ``master``, the optimizer's fp32 copies of them. Raises ``CheckpointError`` when the folder is no torch_dist
+    checkpoint, is torn, or has no such copies.
     """
     if not is_torch_dist(folder):
         raise CheckpointError(f"{folder}: no metadata.json and .metadata; a complete torch_dist checkpoint folder has both")
-    path = folder / ".metadata"
     try:
         backend = json.loads((folder / "metadata.json").read_text())["sharded_backend"]
-        entries, chunks = _read_metadata(path)
+        if backend != "torch_dist":
+            raise CheckpointError(f"{folder}: sharded_backend is {backend!r}; only torch_dist is read, save it as torch_dist")
+        entries, chunks = _read_metadata(folder / ".metadata")
+        keys = _model_keys(entries)
+        if master:
+            keys |= _master_keys(entries, folder)
         with _OpenFiles(folder) as files:
-            tensors = {
-                PREFIX.sub("", key): _stored_tensor(PREFIX.sub("", key), entry, chunks[key], files)
-                for key, entry in entries.items()
-                if PREFIX.sub("", key).startswith(MODEL_KEYS) and entry.get("size") is not None
-            }
+            tensors = {name: _stored_tensor(name, entries[key], chunks[key], files) for name, key in keys.items()}
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise CheckpointError(f"{folder}: its metadata is damaged ({str(error)[:200]}); use another checkpoint") from error
-    if backend != "torch_dist":
-        raise CheckpointError(f"{folder}: sharded_backend is {backend!r}; only torch_dist is read, save it as torch_dist")
     return _one_spelling(tensors)
+
+
+def _model_keys(entries: dict[str, Any]) -> dict[str, str]:
+    """Parameter without prefix → its key; what is no tensor of the model is left out."""
+    names = {PREFIX.sub("", key): key for key, entry in entries.items() if entry.get("size") is not None}
+    return {name: key for name, key in names.items() if name.startswith(MODEL_KEYS) and not name.endswith("_extra_state")}
+
+
+def _master_keys(entries: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Parameter → key of its fp32 copy. A parameter that is fp32 itself has none and is its own."""
+    keys = _model_keys({MASTER.sub("", key): entry for key, entry in entries.items() if MASTER.match(key)})
+    found = {PREFIX.sub("", MASTER.sub("", key)): key for key in entries if MASTER.match(key)}
+    if not keys:
+        raise CheckpointError(f"{folder}: holds no fp32 master copy; only bf16 runs have one, with their optimizer state")
+    return {name: found[name] for name in keys}
 
 
 def _read_metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[tuple[tuple[int, ...], Any]]]]:

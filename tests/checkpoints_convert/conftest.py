@@ -43,9 +43,12 @@ def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> St
         load: Path | None = None,
         steps: int = 0,
         save: bool = False,
+        prefix: str = "",
+        spelling: str = "",
     ) -> Path:
         folder = tmp_path_factory.mktemp("stock")
         job: dict[str, Any] = {"model": asdict(model), "tp": tp, "pp": pp, "vpp": vpp, "steps": steps, "tokens": str(tokens)}
+        job |= {"prefix": prefix, "spelling": spelling}
         job |= {"store": str(folder / "store"), "logits": str(folder / "logits.npy"), "losses": str(folder / "losses.json")}
         job |= {"load": str(load or ""), "save": ""}
         if load is None or save:

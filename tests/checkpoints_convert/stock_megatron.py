@@ -4,7 +4,8 @@ Run as ``python stock_megatron.py JOB.json RANK``, once per rank. Nothing of the
 megatron-core, with the CUDA calls it makes on CPU answered by the few stand-ins below.
 
 JOB: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write, "" =
-none), load / save (torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and save), losses (.json).
+none), load / save (torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and save), losses (.json), prefix
+and spelling (of the saved keys).
 """
 
 import json
@@ -105,10 +106,11 @@ def build(job: dict) -> list:
     return chunks
 
 
-def sharded_state(chunks: list) -> dict:
+def sharded_state(chunks: list, prefix: str = "", spelling: str = "") -> dict:
+    """``spelling`` is a switch of megatron-core's that changes the keys; ``prefix`` is what wrappers put before them."""
     state: dict = {}
     for index, module in enumerate(chunks):
-        state[f"model{index}"] = module.sharded_state_dict(prefix="")
+        state[f"model{index}"] = module.sharded_state_dict(prefix=prefix, metadata={spelling: True} if spelling else None)
     return state
 
 
@@ -202,7 +204,7 @@ def main(job: dict, rank: int) -> None:
         if logits is not None and parallel_state.get_tensor_model_parallel_rank() == 0:
             np.save(job["logits"], logits[..., : job["model"]["vocab_size"]].numpy())
     if job["save"]:
-        dist_checkpointing.save(sharded_state(chunks), job["save"])
+        dist_checkpointing.save(sharded_state(chunks, job["prefix"], job["spelling"]), job["save"])
     dist.barrier()
 
 

@@ -41,6 +41,27 @@ def test_every_feature_survives_export(change, tiny, stock_megatron, logits_of, 
     assert np.abs(logits_of(tmp_path / "hf") - np.load(run / "logits.npy")).max() < LOGITS_BAR
 
 
+@pytest.mark.parametrize(
+    ("prefix", "spelling", "tp"),
+    [("model.", "", 1), ("module.", "", 1), ("", "non_homogeneous_layers", 2), ("model.module.", "singleton_local_shards", 2)],
+)
+def test_every_spelling_of_the_keys_is_one_model(prefix, spelling, tp, tiny, stock_megatron, logits_of, tmp_path):
+    """Keys of wrapped models, one tensor a layer, gate and up apart."""
+    run = stock_megatron(tiny, tp=tp, prefix=prefix, spelling=spelling)
+    assert spelling_of(run / "checkpoint", prefix, spelling)
+    export(run / "checkpoint", tmp_path / "hf")
+    assert np.abs(logits_of(tmp_path / "hf") - np.load(run / "logits.npy")).max() < LOGITS_BAR
+
+
+def spelling_of(checkpoint: Path, prefix: str, spelling: str) -> bool:
+    """Whether the checkpoint really is spelled this way."""
+    import pickle
+
+    keys = pickle.loads((checkpoint / ".metadata").read_bytes()).state_dict_metadata
+    own = {"": "layers.mlp.linear_fc1.weight", "non_homogeneous_layers": "layers.3.mlp.linear_fc1.weight"}
+    return f"{prefix}decoder.{own.get(spelling, 'layers.3.mlp.linear_fc1.weight_w')}" in keys
+
+
 def test_the_verb_takes_a_run_folder_and_imports_no_torch(tiny_checkpoint, tmp_path):
     run = tmp_path / "run"
     for step, name in ((100, "iter_0000100"), (200, "iter_0000200"), (300, "iter_0000300.partial")):
