@@ -29,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb("data_tools.prepare:run", "raw corpora to documents (JSONL parts with an id and a text)"),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
+    "plan": Verb("megatron_mathcoder.planning.main:run", "say what a recipe needs and takes on GPUs that need not be here"),
     "train": Verb("megatron_mathcoder.trainer.main:run", "train a model from one TOML recipe"),
     "plot": Verb("megatron_mathcoder.trainer.loss_curve:run", "draw the loss curve of a run folder"),
     "import-hf": Verb("checkpoints_convert.hf_to_megatron:run", "a Hugging Face folder to a checkpoint"),

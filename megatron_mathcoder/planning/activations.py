@@ -109,11 +109,23 @@ def layers_bytes(config: RunConfig, shape: Shape, layers: int) -> int:
 
 
 def recomputed_bytes(config: RunConfig, shape: Shape) -> int:
-    """Return what the backward pass makes again, and keeps, at a time: one SwiGLU, or one group of layers and its angles."""
+    """Return what the backward pass makes again, and keeps, at a time: one SwiGLU, or one group of layers.
+
+    A norm that keeps its input as it is shares the group's first with what the forward pass kept.
+    """
     model, training = config.model, config.training
     if training.recompute == "full":
-        return training.recompute_num_layers * layer_bytes(model, shape) + shape.seq_length * model.kv_channels * FP32
+        shared = shape.norm == "fused" or shape.element_bytes == FP32
+        return training.recompute_num_layers * layer_bytes(model, shape) - (residual_bytes(model, shape) if shared else 0)
     return mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0
+
+
+def angle_bytes(config: RunConfig, shape: Shape) -> int:
+    """Return the angles of the rotation, fp32 s·d of each model chunk: an input that full recompute keeps, once for all."""
+    if config.training.recompute != "full":
+        return 0
+    chunks = config.parallel.virtual_pipeline_model_parallel_size
+    return chunks * shape.seq_length * config.model.kv_channels * FP32
 
 
 def embedding_bytes(shape: Shape) -> int:
@@ -124,8 +136,8 @@ def embedding_bytes(shape: Shape) -> int:
 def head_bytes(model: ModelConfig, shape: Shape) -> int:
     """Return what the final norm, the output layer and the loss keep: mainly the softmax in fp32, 4·s·b·V/t."""
     columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
-    targets = INT64 + 1
-    return norm_bytes(model, shape) + shape.tokens * (FP32 * columns + targets)
+    target_and_masks = INT64 + 1 + FP32
+    return norm_bytes(model, shape) + shape.tokens * (FP32 * columns + target_and_masks)
 
 
 def chunks_in_flight(parallel: ParallelSection, stage: int, num_microbatches: int) -> int:

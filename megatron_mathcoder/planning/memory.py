@@ -48,10 +48,13 @@ class RankMemory:
 
 
 def rank_memory(config: RunConfig, data_parallel: int, num_microbatches: int, norm: Norm = "fused") -> RankMemory:
-    """Return the memory of the pipeline stage with the largest peak: of the first with all in flight, or of the last."""
+    """Return the memory of the pipeline stage with the largest peak.
+
+    That is the first, which has the embedding and the most in flight, or the last, which has the output layer and the loss.
+    """
     last = config.parallel.pipeline_model_parallel_size - 1
-    stages = {0, last} if last < 2 else {0, 1, last}
-    return max((stage_memory(config, data_parallel, num_microbatches, stage, norm) for stage in stages), key=lambda each: each.peak)
+    ends = [stage_memory(config, data_parallel, num_microbatches, stage, norm) for stage in sorted({0, last})]
+    return max(ends, key=lambda memory: memory.peak)
 
 
 def stage_memory(config: RunConfig, data_parallel: int, num_microbatches: int, stage: int, norm: Norm = "fused") -> RankMemory:
@@ -79,8 +82,8 @@ def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_micr
     chunks = parallel.virtual_pipeline_model_parallel_size
     layers = config.model.num_layers // (parallel.pipeline_model_parallel_size * chunks)
     in_flight = saved.chunks_in_flight(parallel, stage, num_microbatches)
-    ids = saved.embedding_bytes(shape) * -(-in_flight // chunks) if stage == 0 else 0
-    return in_flight * saved.layers_bytes(config, shape, layers) + ids
+    ids = saved.embedding_bytes(shape) * min(in_flight, num_microbatches) if stage == 0 else 0
+    return in_flight * saved.layers_bytes(config, shape, layers) + ids + saved.angle_bytes(config, shape)
 
 
 def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:

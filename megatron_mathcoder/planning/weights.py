@@ -7,6 +7,7 @@ Does not: count what lives only inside a step (``activations``).
 A weight has 2 bytes in bf16 (4 in fp32), its gradient 4, Adam's moments 8, and in bf16 its fp32 master copy 4 more.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,7 @@ def rank_elements(placement: Placement, data_parallel: int, rank: int) -> int:
     return count
 
 
+@functools.cache
 def static_bytes(
     model: ModelConfig, parallel: ParallelSection, precision: str, data_parallel: int, stage: int, rank: int = 0
 ) -> StaticBytes:
@@ -130,9 +132,7 @@ def static_bytes(
         stepped = sum(rank_elements(placement, data_parallel, rank) for placement in placements)
     else:
         held = stepped = sum(weight.elements for _, weights in chunks for weight in weights)
-    return StaticBytes(
-        weights=held * DTYPE_BYTES[precision], gradients=held * GRADIENT_BYTES, optimizer=stepped * per_weight
-    )
+    return StaticBytes(weights=held * DTYPE_BYTES[precision], gradients=held * GRADIENT_BYTES, optimizer=stepped * per_weight)
 
 
 def _stage_chunks(model: ModelConfig, parallel: ParallelSection, stage: int) -> Iterator[tuple[int, list[Weight]]]:

@@ -40,9 +40,7 @@ def test_bytes_between_steps_are_exact(layout, precision):
     data_parallel, overrides = LAYOUTS[layout]
     config = tiny(f"training.precision={precision}", "training.global_batch_size=24", *overrides)
     for held in held_bytes(config, data_parallel, num_microbatches=2):
-        planned = static_bytes(
-            config.model, config.parallel, precision, data_parallel, held["stage"], held["data_parallel_rank"]
-        )
+        planned = static_bytes(config.model, config.parallel, precision, data_parallel, held["stage"], held["data_parallel_rank"])
         assert (planned.weights, planned.gradients, planned.optimizer) == (held["weights"], held["gradients"], held["optimizer"])
 
 

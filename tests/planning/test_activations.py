@@ -1,0 +1,80 @@
+"""Saved tensors of whole steps, counted by autograd's hooks over every micro-batch in flight, against the arithmetic.
+
+The count has each storage once, whatever views of it are saved, and follows the schedule: what one backward pass released is
+not there for the next. On a CPU torch computes RMSNorm as a product of fp32 tensors, hence ``norm="composite"``.
+"""
+
+import pytest
+
+from megatron_mathcoder.config.schema import RunConfig
+from megatron_mathcoder.planning.activations import head_bytes, recomputed_bytes, shape_of
+from megatron_mathcoder.planning.memory import activation_bytes
+from tests.planning.tiny_runs import held_bytes, tiny
+
+SIZES = {
+    "small": ("training.micro_batch_size=1",),
+    "two samples, long": ("training.micro_batch_size=2", "dataset.seq_length=160"),
+    "wide SwiGLU, large vocabulary": ("model.ffn_hidden_size=512", "model.vocab_size=3000", "training.micro_batch_size=4"),
+    "wide, many heads": (
+        "model.hidden_size=192",
+        "model.num_attention_heads=12",
+        "model.num_query_groups=4",
+        "model.ffn_hidden_size=256",
+    ),
+}
+TP2 = ("parallel.tensor_model_parallel_size=2",)
+SP = (*TP2, "parallel.sequence_parallel=true")
+PP2 = ("parallel.pipeline_model_parallel_size=2",)
+PP4 = ("parallel.pipeline_model_parallel_size=4",)
+VPP2 = (*PP2, "parallel.virtual_pipeline_model_parallel_size=2")
+LAYOUTS = {"TP1": (), "TP2": TP2, "TP2 SP": SP}
+MODES = {
+    "none": (),
+    "selective": ("training.recompute=selective",),
+    "full": ("training.recompute=full",),
+    "full, groups of two": ("training.recompute=full", "training.recompute_num_layers=2"),
+}
+TOLERANCE = 0.001
+
+
+def planned_saved_bytes(config: RunConfig, stage: int, num_microbatches: int) -> int:
+    """The peak of saved tensors: all in flight, and either the loss or what is being recomputed."""
+    shape = shape_of(config, norm="composite")
+    last = stage == config.parallel.pipeline_model_parallel_size - 1
+    head = head_bytes(config.model, shape) if last else 0
+    return activation_bytes(config, shape, stage, num_microbatches) + max(head, recomputed_bytes(config, shape))
+
+
+def check(config: RunConfig, num_microbatches: int) -> None:
+    for held in held_bytes(config, 1, num_microbatches):
+        planned = planned_saved_bytes(config, held["stage"], num_microbatches)
+        assert planned == pytest.approx(held["saved"], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_stage(layout, mode, size):
+    precision = "fp32" if size == "small" else "bf16"
+    check(tiny(f"training.precision={precision}", *SIZES[size], *LAYOUTS[layout], *MODES[mode]), num_microbatches=2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("layout", "num_microbatches"), [(PP2, 1), (PP2, 4), (PP4, 6), (VPP2, 4)])
+def test_micro_batches_in_flight(layout, num_microbatches, mode):
+    """The loss of the last stage is small here, so that the layers in flight decide."""
+    overrides = ("model.num_layers=8", "model.ffn_hidden_size=512", "training.precision=bf16", *layout, *MODES[mode])
+    check(tiny(*overrides), num_microbatches)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("model.sliding_window=16",),
+        ("parallel.tensor_model_parallel_size=4", "model.num_query_groups=2"),
+        ("model.add_qkv_bias=true", "model.share_embeddings_and_output_weights=true", "model.vocab_size=500"),
+    ],
+    ids=["window", "fewer groups than TP", "bias, tied, padded"],
+)
+def test_variants_of_the_layer(overrides):
+    check(tiny("training.precision=bf16", "training.micro_batch_size=2", *overrides), num_microbatches=1)
