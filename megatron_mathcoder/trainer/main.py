@@ -76,7 +76,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.trainer.metrics import Metrics
-    from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler
+    from megatron_mathcoder.trainer.optimizer import apply_recipe, build_optimizer, build_scheduler
     from megatron_mathcoder.trainer.run_start import check_start, record_start
     from megatron_mathcoder.trainer.state import TrainState
     from megatron_mathcoder.trainer.step import StepRunner
@@ -106,6 +106,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     state = TrainState()
     if resumed:
         state = TrainState.from_dict(load_training_state(resumed[0], config, chunks, optimizer))
+        apply_recipe(config.optimizer, optimizer)
         scheduler.step(increment=state.step)
 
     is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0

@@ -101,6 +101,19 @@ def build_optimizer(
     return get_megatron_optimizer(config, chunks, use_gloo_process_groups=False, pg_collection=groups)
 
 
+def apply_recipe(section: OptimizerSection, optimizer: MegatronOptimizer) -> None:
+    """Put the recipe's numbers back into the parameter groups, after a checkpoint was loaded.
+
+    megatron-core keeps them in the optimizer's state and prefers those: a learning rate that was changed for the rest of a run
+    would have no effect, and no error. Weight decay is set at every step of the schedule.
+    """
+    for group in optimizer.param_groups:
+        group["max_lr"] = section.lr
+        group["min_lr"] = section.min_lr
+        group["betas"] = (section.adam_beta1, section.adam_beta2)
+        group["eps"] = section.adam_eps
+
+
 def build_scheduler(section: OptimizerSection, optimizer: MegatronOptimizer, total_steps: int) -> OptimizerParamScheduler:
     """Build the learning-rate schedule, counted in optimizer steps.
 

@@ -1,12 +1,14 @@
 """A run that resumes with another recipe: refused with the difference, or allowed and recorded."""
 
 import json
+import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from megatron_mathcoder.config.run_folder import CHANGES_FILE, CHECKPOINTS, DATA_FILE, RUN_FILE
+from megatron_mathcoder.config.run_folder import CHANGES_FILE, CHECKPOINTS, DATA_FILE, METRICS_FILE, RUN_FILE
 from tests.trainer.runs import small_config, train
 from tests.trainer.synthetic_dataset import write_dataset
 
@@ -20,6 +22,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     train(small_config(folder, dataset, *SAVES))
     return folder
+
+
+def steps_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / METRICS_FILE).read_text().splitlines()]
 
 
 @pytest.fixture
@@ -46,12 +52,25 @@ def test_a_changed_learning_rate_is_shown_and_refused_on_every_rank(halfway: Pat
 def test_an_allowed_change_takes_effect_and_is_recorded(halfway: Path, finished: Path, dataset: Path) -> None:
     allowed = 'checkpoint.allow_changes=["optimizer.lr"]'
     rows = train(small_config(halfway, dataset, *SAVES, "optimizer.lr=5e-3", allowed))
-    before = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
-    assert [row["learning_rate"] for row in rows[:3]] == [row["learning_rate"] for row in before[:3]]
-    for row, old in zip(rows[3:], before[3:], strict=True):
-        assert row["learning_rate"] < old["learning_rate"]
+    before = steps_of(finished)
+    assert rows[:3] == before[:3]
+    # After 2 steps of warm-up, a cosine over 4: steps 4 to 6 begin at a quarter, a half and three quarters of it.
+    falling = [2e-4 + (5e-3 - 2e-4) * 0.5 * (1 + math.cos(math.pi * share)) for share in (0.25, 0.5, 0.75)]
+    assert [row["learning_rate"] for row in rows[3:]] == pytest.approx(falling)
     assert json.loads((halfway / CHANGES_FILE).read_text()) == {"step": 3, "changes": {"optimizer.lr": [0.01, 0.005]}}
     assert "lr = 0.005\n" in (halfway / CHECKPOINTS / "iter_0000006" / RUN_FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    "change", ["min_lr=5e-3", "adam_beta1=0.5", "adam_beta2=0.99", "adam_eps=1e-2", "weight_decay=5.0", "clip_grad=1e-3"]
+)
+def test_every_number_of_the_optimizer_comes_from_the_recipe(change: str, halfway: Path, finished: Path, dataset: Path) -> None:
+    """megatron-core would take the learning rates, betas and epsilon of the checkpoint instead, and say nothing."""
+    rows = train(small_config(halfway, dataset, *SAVES, f"optimizer.{change}", 'checkpoint.allow_changes=["optimizer"]'))
+    before = steps_of(finished)
+    assert rows[:3] == before[:3]
+    assert rows[3]["loss"] == before[3]["loss"]
+    assert rows[5]["loss"] != before[5]["loss"]
 
 
 def test_a_prolonged_run_sees_the_data_of_a_run_that_was_as_long_from_the_start(
@@ -105,4 +124,4 @@ def test_steps_without_a_checkpoint_are_not_overwritten_by_another_run(halfway: 
     shutil.rmtree(halfway / CHECKPOINTS)
     with pytest.raises(AssertionError, match=r"it holds steps of another run, .*: run\.seed = 3407 then, 1 now; choose another"):
         train(small_config(halfway, dataset, *SAVES, "run.seed=1"))
-    assert len((halfway / "metrics.jsonl").read_text().splitlines()) == 6
+    assert len(steps_of(halfway)) == 6
