@@ -43,6 +43,17 @@ class TargetFile(NamedTuple):
         return cls(next(iter(places.values())).path, shard.file_bytes, [(0, shard.header), *frames])
 
 
+class NewCheckpoint(NamedTuple):
+    """A Megatron checkpoint laid out: ``copies`` are complete sets of tensors with their places, more than one where ranks store
+    the same tensor; small files by name; the marker, written last, that makes the folder a checkpoint.
+    """
+
+    copies: list[dict[str, StoredTensor]]
+    targets: list[TargetFile]
+    small_files: dict[str, bytes]
+    marker: tuple[str, bytes]
+
+
 def write_tensors(
     plan: Plan, hf: Mapping[str, StoredTensor], targets: Sequence[TargetFile], partial: Path, *, to_hf: bool
 ) -> dict[str, str]:
@@ -96,6 +107,7 @@ def clear(partial: Path) -> None:
 
 def make_file(target: TargetFile) -> None:
     """Create a file at its full length with everything in it but tensor data."""
+    target.path.parent.mkdir(exist_ok=True, parents=True)
     with target.path.open("wb") as file:
         file.truncate(target.file_bytes)
         for offset, content in target.frames:

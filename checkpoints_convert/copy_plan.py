@@ -66,6 +66,14 @@ def make_plan(family: Family, model: ModelConfig, hf: dict[str, StoredTensor], m
     return plan
 
 
+def plan_of_copies(
+    family: Family, model: ModelConfig, hf: dict[str, StoredTensor], copies: Iterable[dict[str, StoredTensor]]
+) -> Plan:
+    """The plan that writes every copy of the model's tensors; what several copies share is written once."""
+    plans = [make_plan(family, model, hf, megatron) for megatron in copies]
+    return {name: list(dict.fromkeys(copy for plan in plans for copy in plan[name])) for name in plans[0]}
+
+
 def _moved(copy: Copy, source: StoredTensor, target: StoredTensor) -> Copy:
     """The same copy for an equal tensor elsewhere."""
     (here,), (there,) = source.blocks, target.blocks

@@ -1,28 +1,30 @@
 """``mathcoder import-hf``: a Hugging Face folder becomes a Megatron checkpoint.
 
 Decides: in which order the checkpoint comes to be: everything is checked, then written, the marker file last. Does not: need the
-layout of the run that will load it; one checkpoint serves every tensor and pipeline parallel size.
+layout of the run that will load it, but for the legacy format; a torch_dist checkpoint serves every one.
 """
 
 import argparse
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from checkpoints_convert.architecture_file import MODEL_FILE, architecture_text
 from checkpoints_convert.byte_copy import digest_range
-from checkpoints_convert.conversion import write_tensors
-from checkpoints_convert.copy_plan import make_plan
+from checkpoints_convert.conversion import NewCheckpoint, write_tensors
+from checkpoints_convert.copy_plan import plan_of_copies
 from checkpoints_convert.hf_config import read_config
 from checkpoints_convert.hf_folder import HfFolder, files_to_keep, read_hf_folder
 from checkpoints_convert.kept_files import KEPT_FOLDER
+from checkpoints_convert.legacy import make_legacy
+from checkpoints_convert.legacy_layout import Layout
 from checkpoints_convert.llama_family import Family
-from checkpoints_convert.manifest import Manifest, bytes_digest, file_digests, frame_digests, write_manifest
+from checkpoints_convert.manifest import Manifest, blocks_by_file, bytes_digest, file_digests, frame_digests, write_manifest
 from checkpoints_convert.partial_folder import LOCK_FILE, partial_folder
 from checkpoints_convert.stored_tensor import StoredTensor
-from checkpoints_convert.torch_dist_writer import make_checkpoint, marker
+from checkpoints_convert.torch_dist_writer import make_checkpoint
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import LAST_WRITTEN_FILE
 from megatron_mathcoder.config.schema import ModelConfig
 
 
@@ -34,45 +36,60 @@ def run(argv: list[str]) -> int:
     parser.add_argument("hf_dir", type=Path, help="folder with config.json and weights (safetensors or .bin)")
     parser.add_argument("checkpoint", type=Path, help="checkpoint folder to write, for checkpoint.initial of a recipe")
     parser.add_argument("--overwrite", action="store_true", help="replace the checkpoint if it exists")
+    legacy = parser.add_argument_group("Megatron-LM's legacy format, one file a rank", "our trainer needs none of these")
+    legacy.add_argument(
+        "--format", choices=("torch_dist", "legacy"), default="torch_dist", help="default: torch_dist, every layout"
+    )
+    for name, meaning in (("tp", "tensor parallel ranks"), ("pp", "pipeline stages"), ("vpp", "model chunks a stage")):
+        legacy.add_argument(f"--{name}", type=int, default=1, help=f"{meaning} (default: 1)")
+    legacy.add_argument("--spec", choices=("local", "te"), default="te", help="layer spec whose names are used (default: te)")
     arguments = parser.parse_args(argv)
-    import_hf(arguments.hf_dir, arguments.checkpoint, overwrite=arguments.overwrite)
+    layout = Layout(arguments.tp, arguments.pp, arguments.vpp)
+    if arguments.format == "torch_dist" and layout != Layout():
+        raise CheckpointError("--tp, --pp and --vpp are for --format legacy; a torch_dist checkpoint loads at every layout")
+    write = partial(make_legacy, layout=layout, spec=arguments.spec) if arguments.format == "legacy" else make_checkpoint
+    import_hf(arguments.hf_dir, arguments.checkpoint, make=write, overwrite=arguments.overwrite)
     return 0
 
 
-def import_hf(hf_dir: Path, checkpoint: Path, *, overwrite: bool = False) -> None:
+def import_hf(
+    hf_dir: Path, checkpoint: Path, *, make: Callable[..., NewCheckpoint] = make_checkpoint, overwrite: bool = False
+) -> None:
     """Import ``hf_dir`` as ``checkpoint``, which appears when it is complete; weights keep their dtype.
 
-    Raises ``CheckpointError`` when the folder is incomplete, torn or of an architecture Megatron cannot compute, the
-    target exists, or the disk is too full.
+    ``make`` lays the checkpoint out: ``make_checkpoint`` or ``make_legacy`` with a layout. Raises ``CheckpointError`` when the
+    folder is incomplete, torn or of an architecture Megatron cannot compute, the target exists, or the disk is too full.
     """
     source = read_hf_folder(hf_dir)
     family, model = read_config(source.config)
     tied, ignored = set_aside(family, model, source)
     hf = {name: tensor for name, tensor in source.tensors.items() if name not in tied and name not in ignored}
     size = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
-    with partial_folder(checkpoint, needed_bytes=size, overwrite=overwrite) as partial:
-        rules = family.rules(model)
-        new = make_checkpoint(rules, model, key_dtypes(family, model, hf), partial)
-        digests = write_tensors(make_plan(family, model, hf, new.tensors), hf, new.targets, partial, to_hf=False)
+    with partial_folder(checkpoint, needed_bytes=size, overwrite=overwrite) as folder:
+        new = make(family.rules(model), model, key_dtypes(family, model, hf), folder)
+        plan = plan_of_copies(family, model, hf, new.copies)
+        digests = write_tensors(plan, hf, new.targets, folder, to_hf=False)
         digests |= {copy: digests[name] for copy, name in tied.items()}
-        for name, content in new.small_files.items():
-            (partial / name).write_bytes(content)
-        (partial / MODEL_FILE).write_text(architecture_text(model))
-        (partial / KEPT_FOLDER).mkdir(exist_ok=True)
+        (folder / MODEL_FILE).write_text(architecture_text(model))
+        (folder / KEPT_FOLDER).mkdir(exist_ok=True)
         for file in files_to_keep(hf_dir):
-            shutil.copyfile(file, partial / KEPT_FOLDER / file.name)
-        small = file_digests(partial, [LOCK_FILE, LAST_WRITTEN_FILE, *(target.path.name for target in new.targets)])
+            shutil.copyfile(file, folder / KEPT_FOLDER / file.name)
+        for name, content in new.small_files.items():
+            (folder / name).write_bytes(content)
+        tensors = [tensor for stored in new.copies for tensor in stored.values()]
+        small = file_digests(folder, [LOCK_FILE, *blocks_by_file(folder, tensors)])
+        marker, content = new.marker
         manifest = Manifest(
             source=hf_dir.resolve().name,
             tensors=digests,
-            frames=frame_digests(new.tensors),
-            files=small | {LAST_WRITTEN_FILE: bytes_digest(marker())},
+            frames=frame_digests(folder, tensors),
+            files=small | {marker: bytes_digest(content)},
             hf_headers={name: header[8:].decode() for name, header in source.headers.items()},
             hf_ignored={name: content.hex() for name, content in ignored.items()},
         )
-        write_manifest(partial, manifest)
-        (partial / LAST_WRITTEN_FILE).write_bytes(marker())
-    print(f"{checkpoint}: {family.hf_class}, {len(hf)} tensors, {size / 1e9:.2f} GB, loads at every TP, PP and VPP")
+        write_manifest(folder, manifest)
+        (folder / marker).write_bytes(content)
+    print(f"{checkpoint}: {family.hf_class}, {len(hf)} tensors, {size / 1e9:.2f} GB")
     for name in sorted(ignored):
         print(f"not a weight, kept for export only: {name}")
 

@@ -5,7 +5,8 @@ file whole. Together they are every byte of the folder, so one flipped bit anywh
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -36,11 +37,20 @@ class Manifest:
     """Tensor of the source that no model needs → its bytes, hexadecimal."""
 
 
-def frame_digest(path: Path, tensors: Iterable[StoredTensor]) -> str:
-    """Digest of all bytes of ``path`` outside of the tensors' blocks, with their places."""
-    blocks = sorted(
-        (block for tensor in tensors for block in tensor.blocks if block.path == path), key=lambda block: block.offset
-    )
+def blocks_by_file(folder: Path, tensors: Iterable[StoredTensor]) -> dict[str, list[Block]]:
+    """The blocks of each data file, in the order of their offsets, by the file's path in ``folder``."""
+    home, found = folder.resolve(), defaultdict[str, set[Block]](set)
+    for block in (block for tensor in tensors for block in tensor.blocks):
+        found[block.path.resolve().relative_to(home).as_posix()].add(block)
+    return {name: sorted(found[name], key=lambda block: block.offset) for name in sorted(found)}
+
+
+def frame_digests(folder: Path, tensors: Iterable[StoredTensor]) -> dict[str, str]:
+    """For each data file, the digest of all its bytes outside of the tensors' blocks, with their places."""
+    return {name: _frame_digest(folder / name, blocks) for name, blocks in blocks_by_file(folder, tensors).items()}
+
+
+def _frame_digest(path: Path, blocks: list[Block]) -> str:
     digest, position = xxhash.xxh3_128(), 0
     with path.open("rb") as file:
         for block in [*blocks, Block(0, 0, 0, 0, path, path.stat().st_size)]:
@@ -50,14 +60,8 @@ def frame_digest(path: Path, tensors: Iterable[StoredTensor]) -> str:
     return digest.hexdigest()
 
 
-def frame_digests(tensors: Mapping[str, StoredTensor]) -> dict[str, str]:
-    """``frame_digest`` of every file that holds a tensor."""
-    paths = sorted({block.path for tensor in tensors.values() for block in tensor.blocks})
-    return {path.name: frame_digest(path, tensors.values()) for path in paths}
-
-
 def file_digests(folder: Path, other_than: Iterable[str]) -> dict[str, str]:
-    """Digest of every file of ``folder`` and its subfolders whose name is not in ``other_than``."""
+    """Digest of every file of ``folder`` and its subfolders that is not in ``other_than``."""
     skip = {MANIFEST_FILE, *other_than}
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.relative_to(folder).as_posix() not in skip)
     return {path.relative_to(folder).as_posix(): digest_range(path, 0, path.stat().st_size) for path in paths}

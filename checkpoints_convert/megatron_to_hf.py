@@ -8,15 +8,14 @@ import argparse
 from pathlib import Path
 
 from checkpoints_convert.architecture_file import read_architecture
+from checkpoints_convert.checkpoint_reader import find_any_checkpoint, read_checkpoint
 from checkpoints_convert.conversion import write_tensors
 from checkpoints_convert.copy_plan import make_plan
 from checkpoints_convert.hf_output import beside_weights, new_weights, restored_weights
 from checkpoints_convert.llama_family import family_of
-from checkpoints_convert.manifest import Manifest, file_digests, frame_digests, read_manifest, write_manifest
+from checkpoints_convert.manifest import Manifest, blocks_by_file, file_digests, frame_digests, read_manifest, write_manifest
 from checkpoints_convert.partial_folder import LOCK_FILE, partial_folder
-from checkpoints_convert.torch_dist import read_torch_dist
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import find_checkpoint
 
 
 def run(argv: list[str]) -> int:
@@ -51,9 +50,9 @@ def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", master: bool 
     Raises ``CheckpointError`` when the checkpoint is torn, of an unknown architecture, not what it says or changed since its
     import, the target exists, the tokenizer does not fit, or the disk is too full.
     """
-    checkpoint = find_checkpoint(checkpoint)
+    checkpoint = find_any_checkpoint(checkpoint)
     model, manifest = read_architecture(checkpoint), read_manifest(checkpoint)
-    family, stored = family_of(model), read_torch_dist(checkpoint, master=master)
+    family, stored = family_of(model), read_checkpoint(checkpoint, model, master=master)[0]
     size = sum(tensor.rows * tensor.row_bytes for tensor in stored.values())
     dtype = next(iter(stored.values())).dtype if stored else "F32"
     files, warning = beside_weights(hf_dir.name, checkpoint, model, dtype, tokenizer)
@@ -67,8 +66,8 @@ def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", master: bool 
         check_unchanged(checkpoint, manifest, digests)
         for name, content in files.items() | weights.index_file.items():
             (partial / name).write_bytes(content)
-        small = file_digests(partial, [LOCK_FILE, *(target.path.name for target in weights.targets)])
-        frames = frame_digests(weights.tensors)
+        small = file_digests(partial, [LOCK_FILE, *blocks_by_file(partial, weights.tensors.values())])
+        frames = frame_digests(partial, weights.tensors.values())
         write_manifest(partial, Manifest(source=checkpoint.name, tensors=digests, frames=frames, files=small))
     print(f"{hf_dir}: {family.hf_class}, {len(digests)} tensors, {size / 1e9:.2f} GB {dtype}, from {checkpoint}")
     if warning:

@@ -14,12 +14,13 @@ from math import gcd, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from checkpoints_convert.conversion import TargetFile
+from checkpoints_convert.conversion import NewCheckpoint, TargetFile
 from checkpoints_convert.dtypes import DTYPES
 from checkpoints_convert.param_mapping import PadVocabulary, Rule
 from checkpoints_convert.pickle_writer import Call, Global, Instance, Items, dumps
 from checkpoints_convert.stored_tensor import Block, StoredTensor, matrix
 from checkpoints_convert.torch_zip_writer import ALIGNMENT, TorchFile, tensor, torch_file
+from megatron_mathcoder.config.run_folder import LAST_WRITTEN_FILE
 from megatron_mathcoder.config.schema import ModelConfig
 
 FILE_BYTES = 4 << 30
@@ -42,14 +43,6 @@ class Chunk(NamedTuple):
     key: str
     offsets: tuple[int, ...]
     sizes: tuple[int, ...]
-
-
-class NewCheckpoint(NamedTuple):
-    """Tensors with their places, the data files, and the small files by name (``metadata.json``, the marker, is apart)."""
-
-    tensors: dict[str, StoredTensor]
-    targets: list[TargetFile]
-    small_files: dict[str, bytes]
 
 
 def make_checkpoint(rules: tuple[Rule, ...], model: ModelConfig, dtypes: Mapping[str, str], folder: Path) -> NewCheckpoint:
@@ -78,10 +71,10 @@ def make_checkpoint(rules: tuple[Rule, ...], model: ModelConfig, dtypes: Mapping
         tensors[rule.key] = StoredTensor(rule.key, dtypes[rule.key], shapes[rule.key], rows, row_bytes, place)
     common = torch_file({"checkpoint_version": 3.0, "iteration": 0})
     small = {".metadata": _metadata(tensors, chunks, states, storage), "common.pt": common.frames[0][1]}
-    return NewCheckpoint(tensors, [file.target() for file in files], small)
+    return NewCheckpoint([tensors], [file.target() for file in files], small, (LAST_WRITTEN_FILE, _marker()))
 
 
-def marker() -> bytes:
+def _marker() -> bytes:
     """The content of ``metadata.json``, the file that makes a folder a checkpoint."""
     backends = {"sharded_backend": "torch_dist", "common_backend": "torch"}
     versions = {"sharded_backend_version": 1, "common_backend_version": 1}

@@ -22,6 +22,9 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _UTF8_NAMES = 1 << 11
+_ZIP64 = 1
+_LIMIT = 0xFFFFFFFF
+"""A 32-bit field with this value points to a 64-bit one in a zip64 extra field."""
 
 
 class TorchFile(NamedTuple):
@@ -41,10 +44,7 @@ def tensor(key: int, dtype: str, shape: tuple[int, ...]) -> Call:
 
 
 def torch_file(content: Any, storage_bytes: Sequence[int] = ()) -> TorchFile:
-    """Lay out the file of ``content`` (for ``pickle_writer``) whose storages have these sizes.
-
-    Sizes and the file stay below 4 GiB: there is no zip64 record here, the callers cut larger data.
-    """
+    """Lay out the file of ``content`` (for ``pickle_writer``) whose storages have these sizes."""
     members: list[tuple[str, bytes | int]] = [("data.pkl", dumps(content)), ("byteorder", b"little")]
     members += [(f"data/{key}", size) for key, size in enumerate(storage_bytes)]
     members.append(("version", b"3\n"))
@@ -54,20 +54,42 @@ def torch_file(content: Any, storage_bytes: Sequence[int] = ()) -> TorchFile:
     for name, value in members:
         path, inline = f"{ROOT}/{name}".encode(), value if isinstance(value, bytes) else b""
         size = value if isinstance(value, int) else len(value)
-        common = (0, _UTF8_NAMES, 0, 0, 0, zlib.crc32(inline), size, size, len(path))
-        extra = -(position + _LOCAL.size + len(path) + 4) % ALIGNMENT  # "FB", its length, then padding
-        directory += _CENTRAL.pack(b"PK\x01\x02", 0, *common, 0, 0, 0, 0, 0, position) + path
-        padding = struct.pack("<2sH", b"FB", extra) + b"Z" * extra
-        pending += _LOCAL.pack(b"PK\x03\x04", *common, len(padding)) + path + padding + inline
+        directory += _directory_entry(path, inline, size, position)
+        pending += _local_header(path, inline, size, position) + inline
         position = start + len(pending)
         if isinstance(value, int):
             frames.append((start, bytes(pending)))
             data.append(position)
             position, pending = position + size, bytearray()
             start = position
-    end = _END.pack(b"PK\x05\x06", 0, 0, len(members), len(members), len(directory), position, 0)
+    end = _end(len(members), len(directory), position)
     frames.append((start, bytes(pending + directory + end)))
-    length = position + len(directory) + len(end)
-    if length >= 2**32:
-        raise ValueError(f"{length} bytes in one torch file")
-    return TorchFile(frames, data, length)
+    return TorchFile(frames, data, position + len(directory) + len(end))
+
+
+def _local_header(path: bytes, inline: bytes, size: int, position: int) -> bytes:
+    """The header before a member at ``position``, padded so that its data is aligned."""
+    large = struct.pack("<2H2Q", _ZIP64, 16, size, size) if size >= _LIMIT else b""
+    small = min(size, _LIMIT)
+    filler = -(position + _LOCAL.size + len(path) + len(large) + 4) % ALIGNMENT
+    extra = large + struct.pack("<2sH", b"FB", filler) + b"Z" * filler
+    fields = (0, _UTF8_NAMES, 0, 0, 0, zlib.crc32(inline), small, small, len(path), len(extra))
+    return _LOCAL.pack(b"PK\x03\x04", *fields) + path + extra
+
+
+def _directory_entry(path: bytes, inline: bytes, size: int, position: int) -> bytes:
+    """The entry of the central directory for a member at ``position``."""
+    numbers = [number for number in (size, size, position) if number >= _LIMIT]
+    large = struct.pack(f"<2H{len(numbers)}Q", _ZIP64, 8 * len(numbers), *numbers) if numbers else b""
+    small = min(size, _LIMIT)
+    fields = (0, 0, _UTF8_NAMES, 0, 0, 0, zlib.crc32(inline), small, small, len(path), len(large), 0, 0, 0, 0)
+    return _CENTRAL.pack(b"PK\x01\x02", *fields, min(position, _LIMIT)) + path + large
+
+
+def _end(count: int, directory_bytes: int, position: int) -> bytes:
+    """The records after the central directory; beyond 4 GiB the larger form precedes the plain one."""
+    plain = _END.pack(b"PK\x05\x06", 0, 0, count, count, directory_bytes, min(position, _LIMIT), 0)
+    if position < _LIMIT:
+        return plain
+    record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, directory_bytes, position)
+    return record + struct.pack("<4sIQI", b"PK\x06\x07", 0, position + directory_bytes, 1) + plain

@@ -17,15 +17,14 @@ from tqdm import tqdm
 
 from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.byte_copy import digest_gathered, digest_range
+from checkpoints_convert.checkpoint_reader import find_any_checkpoint, read_checkpoint
 from checkpoints_convert.copy_plan import make_plan
 from checkpoints_convert.hf_config import read_config
 from checkpoints_convert.hf_folder import read_hf_folder
 from checkpoints_convert.kept_files import MEANING
-from checkpoints_convert.manifest import Manifest, file_digests, frame_digests, read_manifest
+from checkpoints_convert.manifest import Manifest, blocks_by_file, file_digests, frame_digests, read_manifest
 from checkpoints_convert.stored_tensor import StoredTensor
-from checkpoints_convert.torch_dist import read_torch_dist
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import find_checkpoint
 
 LOGITS_MODULE = "megatron_mathcoder.inference.compare_logits"
 
@@ -47,7 +46,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("checkpoint", type=Path, help="a run folder, checkpoints/ or one checkpoint folder")
     parser.add_argument("--logits", action="store_true", help="build both models on the CPU and compare their logits too")
     arguments = parser.parse_args(argv)
-    checkpoint = find_checkpoint(arguments.checkpoint)
+    checkpoint = find_any_checkpoint(arguments.checkpoint)
     rows, faults = verify(arguments.hf_dir, checkpoint)
     print(table(rows))
     for fault in faults:
@@ -65,27 +64,29 @@ def verify(hf_dir: Path, checkpoint: Path) -> tuple[list[Row], list[str]]:
 
     Raises ``CheckpointError`` when one side cannot be read at all, or the two are not of the same shape.
     """
-    source, stored, model = read_hf_folder(hf_dir), read_torch_dist(checkpoint), read_architecture(checkpoint)
+    source, model = read_hf_folder(hf_dir), read_architecture(checkpoint)
+    copies = read_checkpoint(checkpoint, model)
     family, described = read_config(source.config)
     for name in MEANING:
         here, there = getattr(described, name), getattr(model, name)
         if here != there:
             raise CheckpointError(f"{hf_dir} has {name} {here}, {checkpoint} has {there}; they are two models")
     weights = {name: tensor for name, tensor in source.tensors.items() if not name.endswith(family.ignored)}
-    plan = make_plan(family, model, weights, stored)
+    plans = [make_plan(family, model, weights, stored) for stored in copies]
     manifests = [manifest for manifest in (read_manifest(hf_dir), read_manifest(checkpoint)) if manifest is not None]
     rows = []
-    with ThreadPoolExecutor(2) as threads, tqdm(total=len(plan), unit="tensor", disable=None, leave=False) as bar:
-        for name, copies in plan.items():
-            (block,) = weights[name].blocks
+    with ThreadPoolExecutor(2) as threads, tqdm(total=len(weights), unit="tensor", disable=None, leave=False) as bar:
+        for name, tensor in weights.items():
+            (block,) = tensor.blocks
             size = block.rows * block.width
-            one, other = threads.submit(digest_range, block.path, block.offset, size), threads.submit(digest_gathered, copies)
-            rows.append(Row(name, size, fault_of(name, one.result(), other.result(), manifests)))
+            one = threads.submit(digest_range, block.path, block.offset, size)
+            places = dict.fromkeys(tuple(plan[name]) for plan in plans)
+            others = [threads.submit(digest_gathered, place) for place in places]
+            faults = [fault_of(name, one.result(), other.result(), manifests) for other in others]
+            rows.append(Row(name, size, next(filter(None, faults), "")))
             bar.update()
-    weight_files = {block.path.name for tensor in source.tensors.values() for block in tensor.blocks}
-    faults = [f"{hf_dir / name}: {what}" for name, what in file_faults(hf_dir, weights, weight_files)]
-    data_files = {block.path.name for tensor in stored.values() for block in tensor.blocks}
-    return rows, faults + [f"{checkpoint / name}: {what}" for name, what in file_faults(checkpoint, stored, data_files)]
+    of_megatron = [tensor for stored in copies for tensor in stored.values()]
+    return rows, [*file_faults(hf_dir, list(source.tensors.values()), weights), *file_faults(checkpoint, of_megatron)]
 
 
 def fault_of(name: str, hf: str, megatron: str, manifests: list[Manifest]) -> str:
@@ -97,19 +98,22 @@ def fault_of(name: str, hf: str, megatron: str, manifests: list[Manifest]) -> st
     return "both differ from what their conversion recorded" if recorded - {hf} else ""
 
 
-def file_faults(folder: Path, tensors: Mapping[str, StoredTensor], data_files: set[str]) -> Iterator[tuple[str, str]]:
-    """Files that are not what the folder's own manifest says, and why; nothing when it has none."""
+def file_faults(folder: Path, tensors: list[StoredTensor], weights: Mapping[str, StoredTensor] | None = None) -> Iterator[str]:
+    """Files that are not what the folder's own manifest says, and why; nothing when it has none.
+
+    ``weights`` are the tensors that were digested as such, when some of ``tensors`` were not.
+    """
     manifest = read_manifest(folder)
     if manifest is None:
         return
-    found = file_digests(folder, data_files)
-    frames = frame_digests(tensors)
+    found = file_digests(folder, blocks_by_file(folder, tensors))
+    frames = frame_digests(folder, tensors if weights is None else weights.values())
     for name, digest in sorted(manifest.files.items()):
         if found.get(name) != digest:
-            yield name, "changed" if name in found else "missing"
+            yield f"{folder / name}: {'changed' if name in found else 'missing'}"
     for name in sorted(manifest.frames.keys() | frames.keys()):
         if manifest.frames.get(name) != frames.get(name):
-            yield name, "changed outside of its tensors"
+            yield f"{folder / name}: changed outside of its tensors"
 
 
 def table(rows: list[Row]) -> str:

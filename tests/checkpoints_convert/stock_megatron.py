@@ -3,12 +3,13 @@
 Run as ``python stock_megatron.py JOB.json RANK``, once per rank. Nothing of the project is imported here on purpose: only public
 megatron-core, with the CUDA calls it makes on CPU answered by the few stand-ins below.
 
-JOB: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write, "" =
-none), load / save (torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and save), losses (.json), prefix
-and spelling (of the saved keys).
+JOB: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write), load (a
+torch_dist or legacy folder, "" = none), save (a torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and
+save), losses (.json to write), prefix and spelling (of the saved keys).
 """
 
 import json
+import os
 import sys
 import warnings
 from datetime import timedelta
@@ -114,9 +115,16 @@ def sharded_state(chunks: list, prefix: str = "", spelling: str = "") -> dict:
     return state
 
 
-def load(chunks: list, folder: str) -> None:
-    from megatron.core import dist_checkpointing
+def load(chunks: list, folder: str, job: dict) -> None:
+    from megatron.core import dist_checkpointing, parallel_state
 
+    if os.path.isdir(f"{folder}/release"):  # noqa: PTH112
+        ranks = parallel_state.get_tensor_model_parallel_rank(), parallel_state.get_pipeline_model_parallel_rank()
+        name = f"mp_rank_{ranks[0]:02d}" + (f"_{ranks[1]:03d}" if job["pp"] > 1 else "")
+        content = torch.load(f"{folder}/release/{name}/model_optim_rng.pt", weights_only=True)
+        for index, module in enumerate(chunks):
+            module.load_state_dict(content["model" if len(chunks) == 1 else f"model{index}"], strict=True)
+        return
     state = dist_checkpointing.load(sharded_state(chunks), folder)
     for index, module in enumerate(chunks):
         module.load_state_dict(state[f"model{index}"])
@@ -192,7 +200,7 @@ def main(job: dict, rank: int) -> None:
     for module in chunks:
         module.config.finalize_model_grads_func = None
     if job["load"]:
-        load(chunks, job["load"])
+        load(chunks, job["load"], job)
     tokens = torch.from_numpy(np.load(job["tokens"]))
     losses = train(chunks, job, tokens) if job["steps"] else []
     if losses and losses[0] is not None and parallel_state.get_tensor_model_parallel_rank() == 0:

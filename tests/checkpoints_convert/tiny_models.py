@@ -30,7 +30,7 @@ def rope(theta: float, **scaling: Any) -> dict[str, Any]:
 
 
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "llama2": ("Llama", {"num_key_value_heads": 4, "rms_norm_eps": 1e-5}),
+    "llama2": ("Llama", {"num_attention_heads": 8, "num_key_value_heads": 8, "rms_norm_eps": 1e-5}),
     "llama3": ("Llama", {"rms_norm_eps": 1e-5, **rope(5e5)}),
     "llama31": ("Llama", {"rms_norm_eps": 1e-5, **rope(5e5, factor=8.0, **LLAMA3_ROPE), "max_position_embeddings": 131072}),
     "llama32-tied": ("Llama", {"tie_word_embeddings": True, **rope(5e5, factor=32.0, **LLAMA3_ROPE), "head_dim": 32}),
