@@ -8,6 +8,7 @@ A key that no table here names needs allowing, so a new one is safe until someon
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -109,13 +110,18 @@ def check_resume(checkpoint: Path, saved: RunConfig, config: RunConfig, total_st
 
 def allowed_changes_are_keys(config: RunConfig) -> str:
     """A misspelt key would allow nothing, and be found out only at the resume it was written for."""
-    known = {prefix for path in key_paths(RunConfig, "") for prefix in _prefixes(path)}
+    known = _keys_and_tables()
     for key in config.checkpoint.allow_changes:
         if (plain := re.sub(r"\.\d+(?=\.|$)", ".N", key)) not in known:
             near = nearest(plain, known)
             remedy = f'did you mean "{near}"?' if near else 'give keys such as "optimizer.lr"'
             return f'checkpoint.allow_changes: "{key}" is no key of a recipe; {remedy}'
     return ""
+
+
+@functools.cache
+def _keys_and_tables() -> frozenset[str]:
+    return frozenset(prefix for path in key_paths(RunConfig, "") for prefix in _prefixes(path))
 
 
 def allowed_changes_can_be_made(config: RunConfig) -> str:
@@ -193,3 +199,7 @@ def _values(value: Any, key: str) -> Iterator[tuple[str, Any]]:
             yield from _values(element, f"{key}.{index}")
     else:
         yield key, value
+
+
+RESUME_RULES = (resumed_recipe_is_the_saved_one, resumed_batch_has_a_length_in_steps, run_is_longer_than_its_checkpoint)
+"""The rules of a run that goes on."""
