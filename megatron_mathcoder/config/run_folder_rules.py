@@ -84,3 +84,7 @@ def folder_holds_no_other_run(folder: Path, saved: RunConfig, config: RunConfig)
 def _nearest_existing(folder: Path) -> Path:
     # Path.exists raises where a folder above may not be looked into.
     return next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))  # noqa: PTH110
+
+
+FOLDER_RULES = (run_folder_is_a_folder, run_folder_is_writable, disk_holds_a_checkpoint, folder_holds_no_other_run)
+"""The rules of a run's folder."""

@@ -20,6 +20,17 @@ GRACE_SECONDS = 20.0
 """Time for the other ranks to end after one has failed, before they are killed."""
 
 
+def local_ranks_have_gpus(processes: int, gpus: int) -> str:
+    """Two ranks on one GPU deadlock in their first collective, or share its memory."""
+    if processes <= gpus:
+        return ""
+    return f"parallel.processes = {processes}: torch sees {gpus} GPUs, each rank needs one; lower it, or set platform.name to cpu"
+
+
+PROCESS_RULES = (local_ranks_have_gpus,)
+"""The rules of local ranks; ``select.py`` asks them, since only it knows the hardware."""
+
+
 def run(argv: list[str], count: int, log_folder: Path) -> int:
     """Run ``mathcoder argv`` on ``count`` ranks and return their exit status; rank 0 writes to this terminal.
 

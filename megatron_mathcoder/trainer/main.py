@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.loader import dump_config, load_config
+from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
 from megatron_mathcoder.config.run_folder import CHECKPOINTS, checkpoints_in, find_checkpoint
 from megatron_mathcoder.config.schema import RunConfig
@@ -164,4 +165,5 @@ def describe(config: RunConfig, blend: "Blend", total_steps: int, groups: "Proce
             f"  {part.name}: {part.training.num_tokens:,} tokens, {drawn / blend.samples_per_epoch:.1%} of the samples, "
             f"{epochs:.2f} epochs in this run, {held_out:,} tokens held out"
         )
-    return "\n".join(lines)
+    ranks = groups.dp_cp.size() * groups.tp.size() * groups.pp.size()
+    return "\n".join([*lines, *(f"  note: {note}" for note in notes(config, total_steps, ranks))])
