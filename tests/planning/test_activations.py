@@ -79,3 +79,17 @@ def test_micro_batches_in_flight(layout, num_microbatches, mode):
 )
 def test_variants_of_the_layer(overrides):
     check(tiny("training.precision=bf16", "training.micro_batch_size=2", *overrides), num_microbatches=1)
+
+
+def test_the_kernels_of_a_gpu_keep_what_the_arithmetic_counts():
+    """The counts above run on a CPU; there the norm keeps more, so what the GPU's operators save is read off autograd."""
+    import torch
+
+    def saved(node: str) -> set[str]:
+        names = dir(getattr(torch._C._functions, node))
+        return {name.removeprefix("_saved_") for name in names if name.startswith("_saved_")}
+
+    # Its input, 1/rms and the weight: not the normalised input.
+    assert saved("FusedRmsNormBackward0") == {"input", "normalized_shape", "result1", "weight"}
+    for attention in ("ScaledDotProductFlashAttentionBackward0", "ScaledDotProductCudnnAttentionBackward0"):
+        assert saved(attention) >= {"query", "key", "value", "output", "logsumexp"}
