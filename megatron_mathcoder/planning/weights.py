@@ -122,7 +122,8 @@ def static_bytes(
 ) -> StaticBytes:
     """Return what data-parallel rank ``rank`` of pipeline stage ``stage`` holds between steps.
 
-    With a divided optimizer ranks differ by the padding that falls into their share, below 100 kB for any model here.
+    With a divided optimizer ranks differ by the padding that falls into their share: fewer than 128 · DP elements a bucket,
+    mostly on the last rank.
     """
     chunks = list(_stage_chunks(model, parallel, stage))
     per_weight = MOMENT_BYTES + MASTER_BYTES[precision]
