@@ -2,12 +2,13 @@
 
     python tests/benchmarks/bench_convert.py [--size 1b|8b] [--rounds 5] [--folder DIR]
 
-Decides: the measurement: copy, import, copy, export in turn, each a fresh process that syncs what it wrote, median of the rounds.
-Does not: judge, except by its exit status (1 when a bar below is missed). Writes random weights of ``--size`` into ``--folder`` (twice
-that much more is needed for what is made of them) and removes all it wrote.
+Decides: the measurement: copy, import, copy, export in turn, each a process that syncs what it wrote; the median of the rounds.
+Does not: judge, except by its exit status (1 when a bar below is missed). It writes random weights of ``--size`` into ``--folder``
+(twice that much more is needed for what is made of them) and removes all it wrote.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -76,13 +77,18 @@ def random_model(folder: Path, model: ModelConfig) -> int:
 
 
 def measure(command: list[str]) -> Measured:
-    """Run a command to its end."""
+    """Run a command to its end. The peak is read while it runs: what ``wait4`` says counts this process before its exec."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    peak, status = 0, Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        with contextlib.suppress(OSError, StopIteration):
+            line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            peak = int(line.split()[1])
+        time.sleep(0.005)
+    if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    return Measured(time.perf_counter() - start, peak / 1024)
 
 
 def verb(*arguments: object) -> list[str]:

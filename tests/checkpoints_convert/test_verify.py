@@ -3,6 +3,8 @@
 import random
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,27 @@ def test_a_changed_checkpoint_is_not_exported_as_the_imported_one(converted, tmp
     ):
         export(copy, tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
+
+
+def logits_check(hf: Path, checkpoint: Path) -> tuple[int, str]:
+    command = [sys.executable, "-m", "megatron_mathcoder", "verify-hf", str(hf), str(checkpoint), "--logits"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()[-1] if done.stdout else done.stderr
+
+
+def test_our_own_model_gives_the_logits_too(hf_model, tmp_path):
+    import_hf(hf_model("qwen2-window"), tmp_path / "checkpoint")
+    status, line = logits_check(hf_model("qwen2-window"), tmp_path / "checkpoint")
+    assert re.fullmatch(r"logits: largest error \d\.\d\de-\d\d, allowed \d\.\d\de-\d\d: equal", line), line
+    assert status == 0
+
+
+def test_a_wrong_epsilon_shows_in_the_logits(hf_model, tmp_path):
+    """The bytes are the same; only the number beside them is not."""
+    folder = shutil.copytree(hf_model("llama3"), tmp_path / "hf")
+    import_hf(folder, tmp_path / "checkpoint")
+    (folder / "config.json").write_text((folder / "config.json").read_text().replace("1e-05", "0.01"))
+    command = [sys.executable, "-m", "megatron_mathcoder.inference.compare_logits", str(folder), str(tmp_path / "checkpoint")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.rstrip().endswith("DIFFERENT")
