@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_convert.py [--size 1b|8b] [--rounds 5] [--folder DIR]
 
-Decides: the measurement: copy, import, copy, export in turn, each a process that syncs what it wrote; the median of the rounds.
+Decides: the measurement: copy, import, copy, export in turn, each a process that syncs what it wrote; medians.
 Does not: judge, except by its exit status (1 when a bar below is missed). It writes random weights of ``--size`` into ``--folder``
 (twice that much more is needed for what is made of them) and removes all it wrote.
 """
@@ -26,6 +26,7 @@ from checkpoints_convert.hf_config import write_config
 from checkpoints_convert.hf_output import hf_shapes, json_bytes
 from checkpoints_convert.llama_family import family_of
 from checkpoints_convert.safetensors_stream import make_shards, whole_tensor
+from checkpoints_convert.stored_tensor import StoredTensor
 from checkpoints_convert.tokenizer_files import Tokenizer
 from checkpoints_convert.torch_dist import read_torch_dist
 from megatron_mathcoder.config.architectures import LLAMA3_8B, padded_vocab_size
@@ -99,11 +100,10 @@ def copy(source: Path, target: Path) -> list[str]:
     return ["sh", "-c", f"mkdir '{target}' && cp '{source}'/*.safetensors '{target}' && sync '{target}'/*"]
 
 
-def read_amplification(checkpoint: Path, model: ModelConfig, ranks: int) -> float:
+def read_amplification(tensors: dict[str, StoredTensor], model: ModelConfig, ranks: int) -> float:
     """Most bytes any of ``ranks`` tensor-parallel ranks reads, whole chunks only, against what it needs."""
     item = DTYPES["BF16"].item_bytes
     worst = 0.0
-    tensors = read_torch_dist(checkpoint)
     padded = padded_vocab_size(model, ranks)
     for rank in range(ranks):
         read = needed = 0
@@ -163,7 +163,7 @@ def main() -> int:
         source.mkdir()
         size = random_model(source, model)
         found = rounds(folder, source, arguments.rounds)
-        amplification = read_amplification(folder / "checkpoint", model, 8)
+        amplification = read_amplification(read_torch_dist(folder / "checkpoint"), model, 8)
     startup = min(measure(verb("import-hf", "--help")).seconds for _ in range(5))
     base = statistics.median(each.seconds for each in found["copy"])
     report = {"gigabytes": round(size / 1e9, 2), "startup_seconds": round(startup, 3), "read_at_tp8": round(amplification, 3)}
