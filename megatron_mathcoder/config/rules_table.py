@@ -30,7 +30,8 @@ HEAD = """\
 # The rules
 
 What a run must keep to, asked before its first step: megatron-core leaves most of these guards to its training scripts, which are
-not in its wheel. A broken rule ends the command with status 2 and one line: the value seen, the rule, and what to change. Made by `python -m megatron_mathcoder.config.rules_table`.
+not in its wheel. A broken rule ends the command with status 2 and one line: the value seen, the rule, and what to change.
+Made by `python -m megatron_mathcoder.config.rules_table`.
 """
 
 
@@ -64,7 +65,7 @@ def _why(rule: Any) -> str:
 
 def _resume_keys() -> Iterator[str]:
     yield f"Always: {', '.join(f'`{key}`' for key in ALWAYS)}.\n"
-    yield f"Never, except where the line above names a key of theirs: {', '.join(f'`{key}`' for key in NEVER)}.\n"
+    yield f"Never: {', '.join(f'`{key}`' for key in NEVER)}. Where a key and its table are both named, the key counts.\n"
     yield 'Everything else when `checkpoint.allow_changes` names the key or its table, for example `["optimizer.lr"]`. The run\'s'
     yield "folder keeps each such change in `changes.jsonl`."
 
