@@ -14,6 +14,7 @@ from typing import Self
 import xxhash
 
 from checkpoints_convert.copy_plan import Copy
+from checkpoints_convert.nonfinite import FiniteCheck
 from megatron_mathcoder.config.errors import CheckpointError
 
 BUFFER_BYTES = 1 << 20
@@ -158,11 +159,14 @@ def _after(views: list[memoryview], count: int) -> list[memoryview]:
     return rest
 
 
-def digest_range(path: Path, offset: int, count: int) -> str:
-    """xxh3-128 of a byte range, hexadecimal. Raises ``CheckpointError`` when the file ends early."""
+def digest_range(path: Path, offset: int, count: int, check: FiniteCheck | None = None) -> str:
+    """xxh3-128 of a byte range, hexadecimal; ``check`` sees the bytes too.
+
+    Raises ``CheckpointError`` when the file ends early or the check fails.
+    """
     digest = xxhash.xxh3_128()
     with OpenFiles() as files:
-        _feed(digest, files.descriptor(path), offset, count)
+        _feed(digest, files.descriptor(path), offset, count, check)
     return digest.hexdigest()
 
 
@@ -182,9 +186,11 @@ def digest_gathered(copies: Sequence[Copy]) -> str:
     return digest.hexdigest()
 
 
-def _feed(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int) -> None:
+def _feed(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int, check: FiniteCheck | None = None) -> None:
     buffer = memoryview(bytearray(min(count, BUFFER_BYTES)))
     for done in range(0, count, BUFFER_BYTES):
         view = buffer[: min(len(buffer), count - done)]
         _read_all(descriptor, [view], offset + done)
         digest.update(view)
+        if check is not None:
+            check.feed(view)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from checkpoints_convert.byte_copy import OpenFiles, carry, digest_range
 from checkpoints_convert.copy_plan import Plan
+from checkpoints_convert.nonfinite import FiniteCheck
 from checkpoints_convert.partial_folder import LOCK_FILE
 from checkpoints_convert.safetensors_stream import SafetensorsFile
 from checkpoints_convert.stored_tensor import StoredTensor
@@ -55,11 +56,18 @@ class NewCheckpoint(NamedTuple):
 
 
 def write_tensors(
-    plan: Plan, hf: Mapping[str, StoredTensor], targets: Sequence[TargetFile], partial: Path, *, to_hf: bool
+    plan: Plan,
+    hf: Mapping[str, StoredTensor],
+    targets: Sequence[TargetFile],
+    partial: Path,
+    *,
+    to_hf: bool,
+    allow_nonfinite: bool = False,
 ) -> dict[str, str]:
     """Write the target files, which lie in ``partial``, whole. Returns the digest of every Hugging Face tensor's bytes.
 
-    The digests are taken on the Hugging Face side: of the source on import, of what was written on export.
+    The digests are taken on the Hugging Face side: of the source on import, of what was written on export. Raises
+    ``CheckpointError`` when a source ends early, or has a NaN or an infinity and ``allow_nonfinite`` is not given.
     """
     journal = Journal(partial / JOURNAL_FILE, fingerprint(plan, targets))
     if not journal.digests:
@@ -83,7 +91,8 @@ def write_tensors(
                 continue
             for copy in copies:
                 carry(copy, files, to_hf=to_hf)
-            journal.add(name, thread.submit(digest_range, block.path, block.offset, size))
+            check = None if allow_nonfinite else FiniteCheck(name, hf[name].dtype)
+            journal.add(name, thread.submit(digest_range, block.path, block.offset, size, check))
             batch.append(name)
             batch_bytes += size
             if batch_bytes >= COMMIT_BYTES:

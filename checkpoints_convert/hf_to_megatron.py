@@ -35,6 +35,7 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("hf_dir", type=Path, help="folder with config.json and weights (safetensors or .bin)")
     parser.add_argument("checkpoint", type=Path, help="checkpoint folder to write, for checkpoint.initial of a recipe")
+    parser.add_argument("--allow-nonfinite", action="store_true", help="carry weights that are NaN or infinite")
     parser.add_argument("--overwrite", action="store_true", help="replace the checkpoint if it exists")
     legacy = parser.add_argument_group("Megatron-LM's legacy format, one file a rank", "our trainer needs none of these")
     legacy.add_argument(
@@ -48,12 +49,23 @@ def run(argv: list[str]) -> int:
     if arguments.format == "torch_dist" and layout != Layout():
         raise CheckpointError("--tp, --pp and --vpp are for --format legacy; a torch_dist checkpoint loads at every layout")
     write = partial(make_legacy, layout=layout, spec=arguments.spec) if arguments.format == "legacy" else make_checkpoint
-    import_hf(arguments.hf_dir, arguments.checkpoint, make=write, overwrite=arguments.overwrite)
+    import_hf(
+        arguments.hf_dir,
+        arguments.checkpoint,
+        make=write,
+        allow_nonfinite=arguments.allow_nonfinite,
+        overwrite=arguments.overwrite,
+    )
     return 0
 
 
 def import_hf(
-    hf_dir: Path, checkpoint: Path, *, make: Callable[..., NewCheckpoint] = make_checkpoint, overwrite: bool = False
+    hf_dir: Path,
+    checkpoint: Path,
+    *,
+    make: Callable[..., NewCheckpoint] = make_checkpoint,
+    allow_nonfinite: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Import ``hf_dir`` as ``checkpoint``, which appears when it is complete; weights keep their dtype.
 
@@ -68,7 +80,7 @@ def import_hf(
     with partial_folder(checkpoint, needed_bytes=size, overwrite=overwrite) as folder:
         new = make(family.rules(model), model, key_dtypes(family, model, hf), folder)
         plan = plan_of_copies(family, model, hf, new.copies)
-        digests = write_tensors(plan, hf, new.targets, folder, to_hf=False)
+        digests = write_tensors(plan, hf, new.targets, folder, to_hf=False, allow_nonfinite=allow_nonfinite)
         digests |= {copy: digests[name] for copy, name in tied.items()}
         (folder / MODEL_FILE).write_text(architecture_text(model))
         (folder / KEPT_FOLDER).mkdir(exist_ok=True)

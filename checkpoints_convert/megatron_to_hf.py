@@ -31,6 +31,7 @@ def run(argv: list[str]) -> int:
         "--tokenizer", default="", help="tokenizer to put beside the weights; default: the run's; none = no tokenizer"
     )
     parser.add_argument("--master", action="store_true", help="export the optimizer's fp32 master weights of a bf16 run")
+    parser.add_argument("--allow-nonfinite", action="store_true", help="carry weights that are NaN or infinite")
     parser.add_argument("--overwrite", action="store_true", help="replace HF_DIR if it exists")
     arguments = parser.parse_args(argv)
     export(
@@ -38,17 +39,26 @@ def run(argv: list[str]) -> int:
         arguments.hf_dir,
         tokenizer=arguments.tokenizer,
         master=arguments.master,
+        allow_nonfinite=arguments.allow_nonfinite,
         overwrite=arguments.overwrite,
     )
     return 0
 
 
-def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", master: bool = False, overwrite: bool = False) -> None:
+def export(
+    checkpoint: Path,
+    hf_dir: Path,
+    *,
+    tokenizer: str = "",
+    master: bool = False,
+    allow_nonfinite: bool = False,
+    overwrite: bool = False,
+) -> None:
     """Export a checkpoint (a run folder means its newest) to ``hf_dir``, which appears when it is complete.
 
     An imported checkpoint gives back the very files it came from. ``master`` exports the optimizer's fp32 weights.
-    Raises ``CheckpointError`` when the checkpoint is torn, of an unknown architecture, not what it says or changed since its
-    import, the target exists, the tokenizer does not fit, or the disk is too full.
+    Raises ``CheckpointError`` when the checkpoint is torn, of an unknown architecture, not what it says, has diverged or
+    changed since its import, the target exists, the tokenizer does not fit, or the disk is too full.
     """
     checkpoint = find_any_checkpoint(checkpoint)
     model, manifest = read_architecture(checkpoint), read_manifest(checkpoint)
@@ -62,7 +72,7 @@ def export(checkpoint: Path, hf_dir: Path, *, tokenizer: str = "", master: bool 
         else:
             weights = new_weights(model, stored, partial)
         plan = make_plan(family, model, weights.tensors, stored)
-        digests = write_tensors(plan, weights.tensors, weights.targets, partial, to_hf=True)
+        digests = write_tensors(plan, weights.tensors, weights.targets, partial, to_hf=True, allow_nonfinite=allow_nonfinite)
         check_unchanged(checkpoint, manifest, digests)
         for name, content in files.items() | weights.index_file.items():
             (partial / name).write_bytes(content)

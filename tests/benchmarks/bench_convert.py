@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_convert.py [--size 1b|8b] [--rounds 5] [--folder DIR]
 
-Decides: the measurement: copy, import, copy, export in turn, each a process that syncs what it wrote; medians.
-Does not: judge, except by its exit status (1 when a bar below is missed). It writes random weights of ``--size`` into ``--folder``
-(twice that much more is needed for what is made of them) and removes all it wrote.
+Decides: the measurement: copy, import, copy, export in turn, each a process that syncs what it wrote.
+Does not: judge, except by its exit status (1 when a bar below is missed). It writes random weights of ``--size`` into
+``--folder`` (twice that much more is needed for what is made of them) and removes all it wrote.
 """
 
 import argparse
@@ -20,6 +20,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy
 
 from checkpoints_convert.dtypes import DTYPES
 from checkpoints_convert.hf_config import write_config
@@ -64,7 +66,8 @@ def random_model(folder: Path, model: ModelConfig) -> int:
     family = family_of(model)
     stored = {rule.key: whole_tensor(rule.key, "BF16", (1,), folder, 0) for rule in family.rules(model)}
     shards, index = make_shards(hf_shapes(family, model, stored), folder)
-    noise = os.urandom(1 << 24)
+    # The top bit of the exponent is cleared: no NaN, no infinity.
+    noise = (numpy.frombuffer(os.urandom(1 << 24), "<u2") & 0xBFFF).tobytes()
     for shard in shards:
         path = next(iter(shard.tensors.values())).blocks[0].path
         with path.open("wb") as file:
