@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from checkpoints_convert import tokenizer_files
 from checkpoints_convert.architecture_file import read_tables
 from checkpoints_convert.conversion import TargetFile
+from checkpoints_convert.dtypes import DTYPES
 from checkpoints_convert.hf_config import special_tokens, write_config
 from checkpoints_convert.hf_folder import INDEX_FILE
 from checkpoints_convert.kept_files import KEPT_FOLDER, find_kept_files, kept_files
@@ -93,7 +94,7 @@ def beside_weights(name: str, checkpoint: Path, model: ModelConfig, dtype: str, 
     ids = {key: value for key, value in special_tokens(chosen).items() if value is not None}
     if not kept:
         files["generation_config.json"] = json_bytes(ids)
-    files["README.md"] = model_card(name, checkpoint, tables, dtype).encode()
+    files["README.md"] = model_card(name, checkpoint, tables, DTYPES[dtype].torch_name).encode()
     return files, chosen.warning
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from checkpoints_convert.hf_to_megatron import import_hf
 from checkpoints_convert.megatron_to_hf import export
 from megatron_mathcoder.config.errors import CheckpointError
 from tests.trainer.runs import small_config, train
@@ -47,6 +48,20 @@ def test_both_runs_load_in_transformers(run_folders, logits_of, tmp_path):
     for name, folder in run_folders.items():
         export(folder, tmp_path / name)
         assert np.isfinite(logits_of(tmp_path / name)).all()
+
+
+def test_training_goes_on_from_an_import_as_from_the_checkpoint_itself(run_folders, tmp_path):
+    """Out to Hugging Face, back, and into two ranks: the same losses as from the run's own checkpoint."""
+    run = run_folders["divided optimizer"]
+    export(run, tmp_path / "hf")
+    import_hf(tmp_path / "hf", tmp_path / "imported")
+    losses = []
+    for name, initial in (("own", run), ("imported", tmp_path / "imported")):
+        settings = ("training.precision=bf16", "training.steps=3", f"checkpoint.initial={str(initial)!r}")
+        layout = "parallel.tensor_model_parallel_size=2"
+        rows = train(small_config(tmp_path / name, run.parent / "counting", *settings, layout))
+        losses.append([row["loss"] for row in rows])
+    assert losses[0] == losses[1]
 
 
 def test_a_checkpoint_without_optimizer_has_no_master_weights(tiny_checkpoint, tmp_path):
