@@ -62,6 +62,11 @@ def test_help_names_every_verb(capsys):
         assert verb.help in text
 
 
+def test_the_readme_lists_every_verb():
+    rows = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(cli.VERBS)
+
+
 def test_help_imports_the_standard_library_and_two_files_of_ours():
     """What keeps ``--help`` under half a second: measured by what is loaded, not by a clock."""
     done = python(
