@@ -55,6 +55,19 @@ def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, se
         dist.destroy_process_group()
 
 
+def sequence_chunks(length: int, context_group: dist.ProcessGroup) -> list[tuple[int, int]]:
+    """Return the ranges of a sequence of ``length`` tokens that this context-parallel rank holds, in its order: all, or two.
+
+    Rank r of n has chunk r and chunk 2n - 1 - r of 2n (megatron-core's order): causal attention costs more at the end, and so
+    every rank has a cheap chunk and a dear one.
+    """
+    size, rank = context_group.size(), context_group.rank()
+    if size == 1:
+        return [(0, length)]
+    chunk = length // (2 * size)
+    return [(number * chunk, (number + 1) * chunk) for number in (rank, 2 * size - 1 - rank)]
+
+
 def world_maximum(value: float, device: torch.device) -> float:
     """Return the largest ``value`` of all ranks, on all ranks. A collective."""
     tensor = torch.tensor([value], dtype=torch.float64, device=device)

@@ -4,6 +4,7 @@ Decides: which shapes and layouts megatron-core can build and schedule. Does not
 Each rule returns the text of its error, or "" when it holds.
 """
 
+import math
 from dataclasses import replace
 
 from megatron_mathcoder.config.architectures import padded_vocab_size
@@ -51,14 +52,17 @@ def window_sees_more_than_the_query(config: RunConfig) -> str:
     return "model.sliding_window = 1: leaves each query itself alone; give the number of keys it sees, or 0 for all before it"
 
 
-def no_context_parallel(config: RunConfig) -> str:
-    """Our attention and loss see whole samples; megatron-core would divide them without an error."""
-    size = config.parallel.context_parallel_size
-    if size == 1:
+def context_parallel_divides_the_sample(config: RunConfig) -> str:
+    """Each context-parallel rank holds two equal chunks of a sample, one from either end, and its tensor ranks may share them."""
+    size, length = config.parallel.context_parallel_size, config.dataset.seq_length
+    sharers = config.parallel.tensor_model_parallel_size if config.parallel.sequence_parallel else 1
+    pieces = size * math.lcm(2, sharers)
+    if size == 1 or length % pieces == 0:
         return ""
+    below = length - length % pieces
     return (
-        f"parallel.context_parallel_size = {size}: must be 1, context parallelism is not implemented here; "
-        "for long samples use tensor and sequence parallelism with training.recompute"
+        f"dataset.seq_length = {length}: must be a multiple of {pieces} when parallel.context_parallel_size = {size} "
+        f"and {sharers} tensor-parallel ranks share a sequence; choose {f'{below} or ' if below else ''}{below + pieces}"
     )
 
 

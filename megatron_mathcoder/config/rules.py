@@ -88,7 +88,7 @@ RULES: tuple[Callable[[RunConfig], str], ...] = (
     layout.rope_scaling_does_not_shrink,
     layout.sample_fits_the_architecture,
     layout.window_sees_more_than_the_query,
-    layout.no_context_parallel,
+    layout.context_parallel_divides_the_sample,
     layout.tensor_parallel_divides_the_layer,
     layout.every_tensor_rank_has_vocabulary,
     layout.pipeline_divides_the_layers,

@@ -119,6 +119,8 @@ class DatasetSection:
     """The datasets, as ``[[dataset.blend]]`` tables."""
     validation_fraction: float = 0.01
     """Share of each part, taken from its end in whole samples, that is held out for validation; 0 = none."""
+    document_mask: bool = True
+    """Documents packed into one sample do not see each other and each begins at position 0; false = one stream (MathCoder2)."""
     tokenizer: str = ""
     """Tokenizer file or folder the datasets were made with; exported beside the weights. "" = not exported."""
 

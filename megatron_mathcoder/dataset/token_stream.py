@@ -2,10 +2,12 @@
 
 Decides: what a sample is: ``seq_length`` tokens and, for each, the token after it. An epoch cuts the whole circle once,
 starting at its own offset, so that every token is an input once and a label once; what the last sample lacks is masked.
-Does not: choose the order of samples (``blend.py``), or reset attention at document boundaries.
+Where documents begin inside a sample is read from the index.
+Does not: choose the order of samples (``blend.py``), or decide what boundaries mean for attention (``batch.py``).
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,8 @@ class Sample(NamedTuple):
     labels: NDArray[np.int64]
     loss_mask: NDArray[np.float32]
     """1 where the label counts, 0 in the tail of an epoch."""
+    document_starts: tuple[int, ...]
+    """Ascending positions in the sample at which a document, or the rest of one, begins; the first is 0."""
 
 
 def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
@@ -105,7 +109,8 @@ class TokenStream:
     def sample(self, number: int, offset: int = 0) -> Sample:
         """Read sample ``number`` of the epoch whose first token is token ``offset`` of the circle."""
         length = self._seq_length
-        window = self._read((offset + number * length) % self.num_tokens, length + 1).astype(np.int64)
+        position = (offset + number * length) % self.num_tokens
+        window = self._read(position, length + 1).astype(np.int64)
         largest = int(window.max())
         if largest >= self._vocab_size:
             raise DataError(
@@ -115,16 +120,30 @@ class TokenStream:
         present = min(length, self.num_tokens - number * length)
         mask = np.zeros(length, dtype=np.float32)
         mask[:present] = 1.0
-        return Sample(window[:-1], window[1:], mask)
+        return Sample(window[:-1], window[1:], mask, self._document_starts(position, length))
 
-    def _read(self, position: int, count: int) -> NDArray[np.integer]:
-        pieces = []
+    def _straight_pieces(self, position: int, count: int) -> Iterator[tuple[int, int]]:
+        """Yield (token of the dataset, count) of the pieces that ``count`` tokens of the circle from ``position`` fall into."""
         while count > 0:
             here = min(count, self.num_tokens - position)
-            pieces.append(self._read_straight(self._start + position, here))
+            yield self._start + position, here
             position, count = 0, count - here
+
+    def _read(self, position: int, count: int) -> NDArray[np.integer]:
+        index, reader = self._dataset.index, self._dataset.bin_reader
+        pieces = [
+            reader.read(dtype=index.dtype, count=here, offset=token * index.dtype_size)
+            for token, here in self._straight_pieces(position, count)
+        ]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _read_straight(self, token: int, count: int) -> NDArray[np.integer]:
-        index = self._dataset.index
-        return self._dataset.bin_reader.read(dtype=index.dtype, count=count, offset=token * index.dtype_size)
+    def _document_starts(self, position: int, count: int) -> tuple[int, ...]:
+        pointers, size = self._dataset.index.sequence_pointers, self._dataset.index.dtype_size
+        starts: list[int] = []
+        done = 0
+        for token, here in self._straight_pieces(position, count):
+            first, last = np.searchsorted(pointers, [(token + 1) * size, (token + here) * size])
+            starts.append(done)
+            starts.extend((pointers[first:last] // size - token + done).tolist())
+            done += here
+        return tuple(starts)

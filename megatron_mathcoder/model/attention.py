@@ -1,18 +1,35 @@
 """Core attention by torch's scaled_dot_product_attention.
 
-Decides: causal attention with grouped queries and an optional sliding window, without ever building s × s scores
-(megatron-core's local module does, and cannot group queries).
-Does not: context parallelism, packed documents, attention bias or dropout; each raises.
+Decides: what a query sees: keys before it, of its own document, inside the sliding window if there is one. Scores of a whole
+sequence are never built (megatron-core's local module does, and can neither group queries nor divide a sequence).
+Under context parallelism the keys and values of all ranks are gathered, as in Llama 3 (Dubey et al. 2024, section 3.3.2); with
+grouped queries they are small. Each rank holds two chunks of the sequence, one from either end, so that all do equal work.
+Does not: attention bias or dropout.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.process_groups_config import ProcessGroupCollection
+from megatron.core.tensor_parallel import gather_from_sequence_parallel_region
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.enums import AttnMaskType
 from torch import Tensor
+
+from megatron_mathcoder.parallel import sequence_chunks
+
+
+@dataclass
+class DocumentBounds(PackedSeqParams):
+    """Where documents begin in the samples of a micro-batch; travels through megatron-core's layers untouched."""
+
+    qkv_format: str = "sbhd"
+    """Tells megatron-core that tensors keep their sequence and batch dimensions."""
+    starts: tuple[tuple[int, ...], ...] = ()
+    """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0."""
 
 
 class SDPAttention(torch.nn.Module):
@@ -31,10 +48,9 @@ class SDPAttention(torch.nn.Module):
     ) -> None:
         """Take megatron-core's builder arguments; those without effect on causal self-attention are not kept."""
         super().__init__()
-        if config.context_parallel_size > 1:
-            raise NotImplementedError("SDPAttention does not divide a sequence; parallel.context_parallel_size must be 1")
         self.window = config.window_size[0] + 1 if config.window_size is not None else 0
         self.softmax_scale = softmax_scale if softmax_scale is not None else 1.0 / math.sqrt(config.kv_channels)
+        self.context_group = pg_collection.cp if pg_collection is not None and config.context_parallel_size > 1 else None
 
     def forward(
         self,
@@ -44,49 +60,89 @@ class SDPAttention(torch.nn.Module):
         attention_mask: Tensor | None,
         attn_mask_type: AttnMaskType | None = None,
         attention_bias: Tensor | None = None,
-        packed_seq_params: object | None = None,
+        packed_seq_params: DocumentBounds | None = None,
     ) -> Tensor:
-        """Attend causally.
+        """Attend causally within documents.
 
         Args:
-            query: [s, b, heads, d].
+            query: [s, b, heads, d]; s is this context-parallel rank's share of the sequence.
             key: [s, b, groups, d]; heads is a multiple of groups.
             value: [s, b, groups, d].
             attention_mask: must be None; causality is built in.
             attn_mask_type: unused.
             attention_bias: must be None.
-            packed_seq_params: must be None.
+            packed_seq_params: where documents begin; None = each sample is one document.
 
         Returns:
             [s, b, heads · d].
         """
-        if attention_mask is not None or attention_bias is not None or packed_seq_params is not None:
-            raise NotImplementedError("SDPAttention takes no mask, bias or packed sequences")
+        if attention_mask is not None or attention_bias is not None:
+            raise NotImplementedError("SDPAttention takes no mask and no bias; it is causal within documents")
         length, batch = query.shape[:2]
+        chunks = [(0, length)]
+        if self.context_group is not None:
+            chunks = sequence_chunks(length * self.context_group.size(), self.context_group)
+            key, value = self._gather(key), self._gather(value)
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
-        if self.window and self.window < length:
-            context = self._windowed(query, key, value)
+        starts = packed_seq_params.starts if packed_seq_params is not None else ((0,),)
+        if all(bounds == starts[0] for bounds in starts):
+            context = self._attend_samples(query, key, value, chunks, starts[0])
         else:
-            context = self._attend(query, key, value, is_causal=True)
+            context = torch.cat(
+                [
+                    self._attend_samples(query[i : i + 1], key[i : i + 1], value[i : i + 1], chunks, bounds)
+                    for i, bounds in enumerate(starts)
+                ]
+            )
         return context.permute(2, 0, 1, 3).reshape(length, batch, -1)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=is_causal, scale=self.softmax_scale, enable_gqa=True
-        )
+    def _gather(self, tensor: Tensor) -> Tensor:
+        """Gather a [s, b, groups, d] tensor of all context-parallel ranks into the order of the sequence."""
+        group = self.context_group
+        assert group is not None
+        gathered = gather_from_sequence_parallel_region(tensor.contiguous(), group=group)
+        pieces = gathered.chunk(2 * group.size())  # rank 0's early and late chunk, rank 1's, …
+        return torch.cat([*pieces[0::2], *reversed(pieces[1::2])])
 
-    def _windowed(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend block by block: queries of one window length see at most the block before theirs and their own.
+    def _attend_samples(
+        self, query: Tensor, key: Tensor, value: Tensor, chunks: list[tuple[int, int]], starts: tuple[int, ...]
+    ) -> Tensor:
+        """Attend for samples whose documents begin at the same places, one chunk and one document at a time."""
+        outputs = []
+        offset = 0
+        for begin, end in chunks:
+            for first, last in zip(starts, (*starts[1:], key.shape[2]), strict=True):
+                low, high = max(begin, first), min(end, last)
+                if low < high:
+                    queries = query[:, :, offset + low - begin : offset + high - begin]
+                    outputs.append(self._attend_document(queries, key, value, low, first))
+            offset += end - begin
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
 
-        The mask is [window, 2 · window], whatever the sequence length.
+    def _attend_document(self, query: Tensor, key: Tensor, value: Tensor, position: int, first: int) -> Tensor:
+        """Attend from queries at ``position`` and on to the keys of their document, which begins at ``first``.
+
+        A window is walked in blocks of its own length, so that a mask is at most [window, 2 · window].
         """
-        window, length = self.window, query.shape[2]
-        distance = torch.arange(window, device=query.device)[:, None] + window - torch.arange(2 * window, device=query.device)
-        allowed = (distance >= 0) & (distance < window)
-        outputs = [self._attend(query[:, :, :window], key[:, :, :window], value[:, :, :window], is_causal=True)]
-        for start in range(window, length, window):
-            end = min(start + window, length)
-            keys = slice(start - window, end)
-            mask = allowed[: end - start, : end - start + window]
-            outputs.append(self._attend(query[:, :, start:end], key[:, :, keys], value[:, :, keys], mask=mask))
-        return torch.cat(outputs, dim=2)
+        block = self.window or query.shape[2]
+        outputs = []
+        for begin in range(0, query.shape[2], block):
+            queries = query[:, :, begin : begin + block]
+            low = max(first, position + begin - self.window + 1) if self.window else first
+            high = position + begin + queries.shape[2]
+            outputs.append(self._attend_block(queries, key[:, :, low:high], value[:, :, low:high]))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+
+    def _attend_block(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from queries to the keys that end where they end."""
+        queries, keys = query.shape[2], key.shape[2]
+        if queries == keys and (not self.window or keys <= self.window):
+            return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.softmax_scale, enable_gqa=True)
+        distance = torch.arange(keys - queries, keys, device=query.device)[:, None] - torch.arange(keys, device=query.device)
+        allowed = distance >= 0
+        if self.window:
+            allowed &= distance < self.window
+        # With a mask and grouped queries torch has no fused kernel and would build the scores; with equal heads it has one.
+        groups = query.shape[1] // key.shape[1]
+        key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, scale=self.softmax_scale)

@@ -8,6 +8,7 @@ Does not: choose modules (``layer_spec.py``) or fields (``transformer_config.py`
 import torch
 from megatron.core import tensor_parallel
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+from megatron.core.models.common.embeddings.rotary_pos_embedding import RotaryEmbedding
 from megatron.core.models.gpt import GPTModel
 from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.transformer import TransformerConfig
@@ -21,15 +22,26 @@ from megatron_mathcoder.model.layer_spec import block_spec
 
 
 class CausalLM(GPTModel):
-    """``GPTModel`` whose loss does not see the padding of its vocabulary.
+    """``GPTModel`` with positions given by the caller, and a loss that does not see the padding of its vocabulary.
 
-    The padding grows with the tensor-parallel size; a softmax over it would make the loss depend on the layout.
+    ``GPTModel`` numbers a sequence's tokens itself, on a GPU, from 0: it can neither begin again at a document nor number the
+    share of a context-parallel rank on a CPU. The padding grows with the tensor-parallel size; a softmax over it would make
+    the loss depend on the layout.
     """
 
-    def __init__(self, vocabulary: int, **arguments: object) -> None:
+    def __init__(self, vocabulary: int, rotary_embedding: RotaryEmbedding, **arguments: object) -> None:
         """Build a decoder with ``vocabulary`` real rows in its padded embedding; the rest goes to ``GPTModel``."""
-        super().__init__(**arguments)
+        super().__init__(position_embedding_type="none", **arguments)
         self.vocabulary = vocabulary
+        self.rotary_embedding = rotary_embedding
+
+    def _preprocess(self, input_ids: Tensor, position_ids: Tensor | None, **arguments: object) -> tuple[object, ...]:
+        """Add to what ``GPTModel`` prepares the rotary angles [s, b, 1, d] of ``position_ids`` [b, s]; None counts from 0."""
+        prepared = super()._preprocess(input_ids=input_ids, position_ids=None, **arguments)
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        angles = position_ids.t()[:, :, None, None] * self.rotary_embedding.inv_freq.to(position_ids.device)
+        return (prepared[0], torch.cat((angles, angles), dim=-1), *prepared[2:])
 
     def compute_language_model_loss(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Cross entropy per token, [batch, sequence] fp32, over the real vocabulary.
@@ -61,6 +73,7 @@ def _build_chunk(model: ModelConfig, transformer: TransformerConfig, groups: Pro
     vp_stage = chunk if chunks > 1 else None
     module = CausalLM(
         vocabulary=model.vocab_size,
+        rotary_embedding=_rotary_embedding(model),
         config=transformer,
         transformer_layer_spec=block_spec(get_num_layers_to_build(transformer, vp_stage, stage)),
         vocab_size=padded_vocab_size(model, transformer.tensor_model_parallel_size),
@@ -68,16 +81,23 @@ def _build_chunk(model: ModelConfig, transformer: TransformerConfig, groups: Pro
         pre_process=stage == 0 and chunk == 0,
         post_process=stage == stages - 1 and chunk == chunks - 1,
         share_embeddings_and_output_weights=model.share_embeddings_and_output_weights,
-        position_embedding_type="rope",
-        rotary_base=model.rotary_base,
-        rope_scaling=model.rope_scaling_factor > 0,
-        rope_scaling_factor=model.rope_scaling_factor or 1.0,
         pg_collection=groups,
         vp_stage=vp_stage,
     )
     for parameter in module.parameters():
         tensor_parallel.set_defaults_if_not_set_tensor_model_parallel_attributes(parameter)
     return module
+
+
+def _rotary_embedding(model: ModelConfig) -> RotaryEmbedding:
+    return RotaryEmbedding(
+        kv_channels=model.kv_channels,
+        rotary_percent=1.0,
+        rotary_base=model.rotary_base,
+        rope_scaling=model.rope_scaling_factor > 0,
+        rope_scaling_factor=model.rope_scaling_factor or 1.0,
+        use_cpu_initialization=True,
+    )
 
 
 def wrap_chunks(

@@ -19,6 +19,7 @@ from megatron.core.transformer import TransformerConfig
 from torch import Tensor
 
 from megatron_mathcoder.dataset.batch import MicroBatch
+from megatron_mathcoder.model.attention import DocumentBounds
 
 BatchFactory = Callable[[], Iterator[MicroBatch]]
 """Starts the micro-batches of one step from the beginning; every pipeline chunk reads its own copy."""
@@ -99,8 +100,9 @@ class StepRunner:
 def _forward_step(batches: Iterator[MicroBatch], chunk: torch.nn.Module) -> tuple[Tensor, Callable[..., Any]]:
     """megatron-core's forward step: the chunk's output and, for the last stage, what to do with it."""
     batch = next(batches)
-    # RoPE needs no position ids and causal attention no mask.
-    output = chunk(batch.tokens, None, None, labels=batch.labels)
+    documents = DocumentBounds(starts=batch.document_starts)
+    # Causality is built into our attention, so no mask is passed.
+    output = chunk(batch.tokens, batch.positions, None, labels=batch.labels, packed_seq_params=documents)
     return output, partial(_loss, batch.loss_mask)
 
 

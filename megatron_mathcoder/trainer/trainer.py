@@ -6,7 +6,7 @@ Does not: build its parts (``main.py``) or know what happens inside a step (``st
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,9 +21,11 @@ from megatron_mathcoder.config.batch import global_batch_size
 from megatron_mathcoder.config.errors import TrainingError
 from megatron_mathcoder.config.flops import training_flops_per_token
 from megatron_mathcoder.config.schema import RunConfig
-from megatron_mathcoder.dataset.batch import MicroBatch, micro_batches
+from megatron_mathcoder.dataset.batch import BatchShape, MicroBatch, micro_batches
 from megatron_mathcoder.dataset.blend import Blend
+from megatron_mathcoder.dataset.token_stream import Sample
 from megatron_mathcoder.model.gpt import CausalLM
+from megatron_mathcoder.parallel import sequence_chunks
 from megatron_mathcoder.platforms.interface import Platform
 from megatron_mathcoder.trainer.metrics import Metrics
 from megatron_mathcoder.trainer.state import TrainState
@@ -95,16 +97,16 @@ class Trainer:
         self.platform.synchronize()
         self._log_step(result, learning_rate, time.perf_counter() - started)
 
-    def _batches(self, read_sample: object, first_sample: int, num_microbatches: int) -> Iterator[MicroBatch]:
-        return micro_batches(
-            read_sample,  # type: ignore[arg-type]
-            first_sample,
-            num_microbatches=num_microbatches,
+    def _batches(self, read_sample: Callable[[int], Sample], first_sample: int, num_microbatches: int) -> Iterator[MicroBatch]:
+        shape = BatchShape(
             micro_batch_size=self.config.training.micro_batch_size,
             data_parallel_rank=self.groups.dp.rank(),
             data_parallel_size=self.groups.dp.size(),
+            chunks=tuple(sequence_chunks(self.config.dataset.seq_length, self.groups.cp)),
+            document_mask=self.config.dataset.document_mask,
             device=self.platform.device,
         )
+        return micro_batches(read_sample, first_sample, num_microbatches, shape)
 
     @property
     def _samples_at_once(self) -> int:

@@ -77,11 +77,11 @@ BROKEN: list[tuple[str, str, str]] = [
         ),
     ),
     (
-        "no_context_parallel",
-        "parallel.context_parallel_size=2",
+        "context_parallel_divides_the_sample",
+        "parallel.context_parallel_size=4 dataset.seq_length=250",
         (
-            "parallel.context_parallel_size = 2: must be 1, context parallelism is not implemented here; "
-            "for long samples use tensor and sequence parallelism with training.recompute"
+            "dataset.seq_length = 250: must be a multiple of 8 when parallel.context_parallel_size = 4 "
+            "and 1 tensor-parallel ranks share a sequence; choose 248 or 256"
         ),
     ),
     (

@@ -8,7 +8,7 @@ import pytest
 
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.schema import BlendPart, DatasetSection
-from megatron_mathcoder.dataset.batch import micro_batches
+from megatron_mathcoder.dataset.batch import BatchShape, micro_batches
 from megatron_mathcoder.dataset.blend import Blend, open_blend
 from tests.dataset.conftest import TOKENS
 
@@ -110,15 +110,8 @@ def test_layouts_read_the_same_samples(prefixes: tuple[str, str], micro_batch_si
     blend = blend_of(prefixes)
     seen = []
     for rank in range(data_parallel_size):
-        for batch in micro_batches(
-            blend.sample,
-            first_sample=24,
-            num_microbatches=12 // (micro_batch_size * data_parallel_size),
-            micro_batch_size=micro_batch_size,
-            data_parallel_rank=rank,
-            data_parallel_size=data_parallel_size,
-            device=torch.device("cpu"),
-        ):
+        shape = BatchShape(micro_batch_size, rank, data_parallel_size, ((0, 16),), True, torch.device("cpu"))
+        for batch in micro_batches(blend.sample, 24, 12 // (micro_batch_size * data_parallel_size), shape):
             assert batch.tokens.shape == batch.labels.shape == batch.loss_mask.shape == (micro_batch_size, 16)
             seen += [tuple(row.tolist()) for row in batch.tokens]
     assert Counter(seen) == Counter(tuple(blend.sample(24 + i).tokens.tolist()) for i in range(12))

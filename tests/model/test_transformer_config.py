@@ -24,7 +24,9 @@ def resolve(_rank: object, recipe: str) -> dict[str, Any]:
     from megatron_mathcoder.model.transformer_config import build_transformer_config
 
     config = load_config(recipe)
-    transformer = build_transformer_config(config.model, config.parallel, config.training, initialize=not config.checkpoint.initial)
+    transformer = build_transformer_config(
+        config.model, config.parallel, config.training, initialize=not config.checkpoint.initial
+    )
     return {field.name: as_json(getattr(transformer, field.name)) for field in fields(transformer)}
 
 

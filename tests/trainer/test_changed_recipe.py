@@ -42,11 +42,11 @@ def test_a_changed_learning_rate_is_shown_and_refused_on_every_rank(halfway: Pat
         train(small_config(halfway, dataset, *SAVES, "optimizer.lr=5e-3"), data_parallel_size=2)
     message = (
         f"ConfigError: checkpoint {halfway / CHECKPOINTS / 'iter_0000003'}: the recipe has changed since: "
-        "optimizer.lr = 0.01 then, 0.005 now (the steps from here on use the new value); write the old values, "
+        "optimizer.lr = 0.003 then, 0.005 now (the steps from here on use the new value); write the old values, "
         'choose another run.folder, or allow this with checkpoint.allow_changes = ["optimizer.lr"]'
     )
     assert str(error.value).count(message) == 2
-    assert "lr = 0.01\n" in (halfway / RUN_FILE).read_text()
+    assert "lr = 0.003\n" in (halfway / RUN_FILE).read_text()
 
 
 def test_an_allowed_change_takes_effect_and_is_recorded(halfway: Path, finished: Path, dataset: Path) -> None:
@@ -57,12 +57,12 @@ def test_an_allowed_change_takes_effect_and_is_recorded(halfway: Path, finished:
     # After 2 steps of warm-up, a cosine over 4: steps 4 to 6 begin at a quarter, a half and three quarters of it.
     falling = [2e-4 + (5e-3 - 2e-4) * 0.5 * (1 + math.cos(math.pi * share)) for share in (0.25, 0.5, 0.75)]
     assert [row["learning_rate"] for row in rows[3:]] == pytest.approx(falling)
-    assert json.loads((halfway / CHANGES_FILE).read_text()) == {"step": 3, "changes": {"optimizer.lr": [0.01, 0.005]}}
+    assert json.loads((halfway / CHANGES_FILE).read_text()) == {"step": 3, "changes": {"optimizer.lr": [0.003, 0.005]}}
     assert "lr = 0.005\n" in (halfway / CHECKPOINTS / "iter_0000006" / RUN_FILE).read_text()
 
 
 @pytest.mark.parametrize(
-    "change", ["min_lr=5e-3", "adam_beta1=0.5", "adam_beta2=0.99", "adam_eps=1e-2", "weight_decay=5.0", "clip_grad=1e-3"]
+    "change", ["min_lr=1e-3", "adam_beta1=0.5", "adam_beta2=0.99", "adam_eps=1e-2", "weight_decay=5.0", "clip_grad=1e-3"]
 )
 def test_every_number_of_the_optimizer_comes_from_the_recipe(change: str, halfway: Path, finished: Path, dataset: Path) -> None:
     """megatron-core would take the learning rates, betas and epsilon of the checkpoint instead, and say nothing."""

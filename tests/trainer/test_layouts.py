@@ -9,6 +9,7 @@ from tests.trainer.runs import small_config, train
 
 TP2 = "parallel.tensor_model_parallel_size=2"
 PP2 = "parallel.pipeline_model_parallel_size=2"
+CP2 = "parallel.context_parallel_size=2"
 SP = "parallel.sequence_parallel=true"
 VPP2 = "parallel.virtual_pipeline_model_parallel_size=2"
 WHOLE_OPTIMIZER = "parallel.use_distributed_optimizer=false"
@@ -28,6 +29,10 @@ LAYOUTS = {
     "DP2-distributed-optimizer-overlapped": (OVERLAP, 2),
     "TP2xPP2": ((TP2, PP2), 1),
     "TP2xDP2": ((TP2,), 2),
+    "CP2": ((CP2,), 1),
+    "CP2xTP2+SP": ((CP2, TP2, SP), 1),
+    "CP2xDP2-overlapped": ((CP2, *OVERLAP), 2),
+    "CP2xPP2": ((CP2, PP2), 1),
     "PP2-interleaved-xDP2-overlapped": ((PP2, VPP2, *OVERLAP), 2),
 }
 

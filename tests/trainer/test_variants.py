@@ -50,7 +50,7 @@ SCHEDULES = {
 
 @pytest.mark.parametrize("style", SCHEDULES)
 def test_schedule(style: str, tmp_path: Path, dataset: Path) -> None:
-    overrides = [f"optimizer.lr_decay_style={style!r}", "optimizer.min_lr=1e-3"]
+    overrides = [f"optimizer.lr_decay_style={style!r}", "optimizer.lr=1e-2", "optimizer.min_lr=1e-3"]
     if style == "WSD":
         overrides.append("optimizer.wsd_decay_steps=2")
     rows = train(small_config(tmp_path, dataset, *overrides))
