@@ -143,6 +143,7 @@ class SDPAttention(torch.nn.Module):
         if self.window:
             allowed &= distance < self.window
         # With a mask and grouped queries torch has no fused kernel and would build the scores; with equal heads it has one.
-        groups = query.shape[1] // key.shape[1]
-        key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
+        sharers = query.shape[1] // key.shape[1]
+        if sharers > 1:
+            key, value = (tensor.repeat_interleave(sharers, dim=1) for tensor in (key, value))
         return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, scale=self.softmax_scale)

@@ -33,6 +33,8 @@ class Shape:
     """Tokens whose norms and residuals this rank keeps: s·b, or s·b/t under sequence parallelism."""
     norm: Literal["fused", "composite"]
     """How torch computes RMSNorm: one kernel that keeps its input (CUDA), or a product of fp32 tensors (CPU)."""
+    packed: bool
+    """Whether a sample holds documents that do not see each other."""
 
 
 def shape_of(config: RunConfig, norm: Literal["fused", "composite"] = "fused") -> Shape:
@@ -46,6 +48,7 @@ def shape_of(config: RunConfig, norm: Literal["fused", "composite"] = "fused") -
         element_bytes=DTYPE_BYTES[config.training.precision],
         local_tokens=tokens // parallel.tensor_model_parallel_size if parallel.sequence_parallel else tokens,
         norm=norm,
+        packed=config.dataset.document_mask,
     )
 
 
@@ -64,8 +67,10 @@ def attention_bytes(model: ModelConfig, shape: Shape) -> int:
 
     Per token and rank: the fused projection (n+2g)d/t, all of which stays because the values are a view of it; the rotated
     queries nd/t and keys gd/t; the output nd/t, which the projection after it shares; fp32 log-sum-exp n/t. Cosines and sines
-    are made anew for queries and for keys: 4·s·d. With fewer groups than tensor-parallel ranks the projection is gathered
-    whole before it is cut. A window shorter than the sample adds its blocks' outputs before they are joined, and their masks.
+    are made anew for queries and for keys: 4·s·b·d. With fewer groups than tensor-parallel ranks the projection is gathered
+    whole before it is cut. A window shorter than the sample adds its blocks' outputs before they are joined, their masks, and
+    their keys and values repeated to as many heads as the queries have. Packed documents add their outputs before they are
+    joined.
     """
     t, d, e = shape.tensor_parallel, model.kv_channels, shape.element_bytes
     heads, groups = model.num_attention_heads // t, max(model.num_query_groups // t, 1)
@@ -73,10 +78,17 @@ def attention_bytes(model: ModelConfig, shape: Shape) -> int:
     if model.num_query_groups >= t:
         projection //= t
     per_token = e * (projection + (heads + groups) * d + heads * d) + FP32 * heads
-    total = norm_bytes(model, shape) + shape.tokens * per_token + 4 * shape.seq_length * d * e
+    total = norm_bytes(model, shape) + shape.tokens * per_token + 4 * shape.tokens * d * e
     window = model.sliding_window
+    samples = shape.tokens // shape.seq_length
     if 0 < window < shape.seq_length:
-        total += e * (shape.tokens * heads * d + 2 * window * (shape.seq_length - window))
+        masked_blocks = -(-(shape.seq_length - window) // window)
+        masked_keys = masked_blocks * (window - 1) + shape.seq_length - window
+        total += e * (shape.tokens * heads * d + masked_keys * window)
+        if heads > groups:
+            total += e * 2 * samples * masked_keys * heads * d
+    if shape.packed:
+        total += e * shape.tokens * heads * d
     return total
 
 
@@ -100,10 +112,14 @@ def residual_bytes(model: ModelConfig, shape: Shape) -> int:
 
 
 def layers_bytes(config: RunConfig, shape: Shape, layers: int) -> int:
-    """Return what the ``layers`` layers of one model chunk keep of one micro-batch, by the recipe's recompute mode."""
+    """Return what the ``layers`` layers of one model chunk keep of one micro-batch, by the recipe's recompute mode.
+
+    Full recompute keeps the groups' inputs, and the angles of the rotation once: fp32 s·b·d.
+    """
     model, training = config.model, config.training
     if training.recompute == "full":
-        return layers // training.recompute_num_layers * residual_bytes(model, shape)
+        groups = layers // training.recompute_num_layers
+        return groups * residual_bytes(model, shape) + shape.tokens * model.kv_channels * FP32
     per_layer = layer_bytes(model, shape)
     return layers * (per_layer - (mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0))
 
@@ -118,14 +134,6 @@ def recomputed_bytes(config: RunConfig, shape: Shape) -> int:
         shared = shape.norm == "fused" or shape.element_bytes == FP32
         return training.recompute_num_layers * layer_bytes(model, shape) - (residual_bytes(model, shape) if shared else 0)
     return mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0
-
-
-def angle_bytes(config: RunConfig, shape: Shape) -> int:
-    """Return the angles of the rotation, fp32 s·d of each model chunk: an input that full recompute keeps, once for all."""
-    if config.training.recompute != "full":
-        return 0
-    chunks = config.parallel.virtual_pipeline_model_parallel_size
-    return chunks * shape.seq_length * config.model.kv_channels * FP32
 
 
 def embedding_bytes(shape: Shape) -> int:

@@ -83,7 +83,7 @@ def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_micr
     layers = config.model.num_layers // (parallel.pipeline_model_parallel_size * chunks)
     in_flight = saved.chunks_in_flight(parallel, stage, num_microbatches)
     ids = saved.embedding_bytes(shape) * min(in_flight, num_microbatches) if stage == 0 else 0
-    return in_flight * saved.layers_bytes(config, shape, layers) + ids + saved.angle_bytes(config, shape)
+    return in_flight * saved.layers_bytes(config, shape, layers) + ids
 
 
 def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:

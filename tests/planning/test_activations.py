@@ -71,7 +71,7 @@ def test_micro_batches_in_flight(layout, num_microbatches, mode):
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("model.sliding_window=16",),
+        ("model.sliding_window=16", "dataset.document_mask=false"),
         ("parallel.tensor_model_parallel_size=4", "model.num_query_groups=2"),
         ("model.add_qkv_bias=true", "model.share_embeddings_and_output_weights=true", "model.vocab_size=500"),
     ],

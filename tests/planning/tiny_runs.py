@@ -69,7 +69,11 @@ def _batches(config: RunConfig, count: int) -> Iterator[Any]:
     shape = (config.training.micro_batch_size, config.dataset.seq_length)
     for _ in range(count):
         ids = torch.randint(0, config.model.vocab_size, shape)
-        yield MicroBatch(tokens=ids, labels=ids.clone(), loss_mask=torch.ones(shape))
+        positions = torch.arange(shape[1]).expand(shape).contiguous()
+        # Documents end at another place in each sample, as in real batches.
+        packed = config.dataset.document_mask
+        starts = tuple((0, 5 + sample) if packed else (0,) for sample in range(shape[0]))
+        yield MicroBatch(ids, ids.clone(), torch.ones(shape), positions, starts)
 
 
 def _storages(tensors: Iterator[Any]) -> int:
