@@ -17,8 +17,8 @@ from checkpoints_convert.copy_plan import Copy
 from checkpoints_convert.nonfinite import FiniteCheck
 from megatron_mathcoder.config.errors import CheckpointError
 
-BUFFER_BYTES = 1 << 20
-"""Of one read or write; small enough to stay in a core's cache."""
+BUFFER_BYTES = 1 << 18
+"""Of one read or write; small enough to stay in a core's own cache."""
 CALL_BYTES = 1 << 27
 """Of one ``copy_file_range`` call; an interrupt waits no longer than this takes."""
 MOST_PIECES = 512

@@ -33,11 +33,14 @@ class FiniteCheck:
         import numpy
 
         self._numpy, self._name, self._bits, self._seen = numpy, name, BITS[dtype], 0
+        self._magnitudes = numpy.empty(0, self._bits.code)
 
     def feed(self, view: memoryview) -> None:
         """Look at the next bytes."""
         values = self._numpy.frombuffer(view, self._bits.code)
-        magnitudes = values & values.dtype.type(self._bits.magnitude)
+        if self._magnitudes.size != values.size:
+            self._magnitudes = self._numpy.empty_like(values)  # kept: a new one each time costs more than the check
+        magnitudes = self._numpy.bitwise_and(values, values.dtype.type(self._bits.magnitude), out=self._magnitudes)
         if magnitudes.size and magnitudes.max() >= self._bits.first:
             place = self._seen + int((magnitudes >= self._bits.first).argmax())
             raise CheckpointError(

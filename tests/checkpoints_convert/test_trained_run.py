@@ -59,7 +59,7 @@ def test_training_goes_on_from_an_import_as_from_the_checkpoint_itself(run_folde
     for name, initial in (("own", run), ("imported", tmp_path / "imported")):
         settings = ("training.precision=bf16", "training.steps=3", f"checkpoint.initial={str(initial)!r}")
         layout = "parallel.tensor_model_parallel_size=2"
-        rows = train(small_config(tmp_path / name, run.parent / "counting", *settings, layout))
+        rows = train(small_config(tmp_path / f"{name}-run", run.parent / "counting", *settings, layout))
         losses.append([row["loss"] for row in rows])
     assert losses[0] == losses[1]
 
