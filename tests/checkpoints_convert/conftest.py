@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,17 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> StockMegatron:
+def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockMegatron]:
     """Run a stock GPTModel; returns a folder with logits.npy, losses.json and, if it was not loaded, checkpoint/."""
+
+    server = subprocess.Popen(
+        [sys.executable, str(STOCK_MEGATRON)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
 
     def run(
         model: ModelConfig,
@@ -56,16 +65,18 @@ def stock_megatron(tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> St
             (folder / "checkpoint" / "model.toml").write_text(architecture_text(model))
             job["save"] = str(folder / "checkpoint")
         (folder / "job.json").write_text(json.dumps(job))
-        command = [sys.executable, str(STOCK_MEGATRON), str(folder / "job.json")]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        ranks = [
-            subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True, env=environment) for rank in range(tp * pp)
-        ]
-        errors = [rank.communicate(timeout=300)[1] for rank in ranks]
-        assert all(rank.returncode == 0 for rank in ranks), "\n".join(errors)
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(f"{folder / 'job.json'}\n")
+        server.stdin.flush()
+        answer = server.stdout.readline()
+        assert answer == "ok\n", "\n".join(path.read_text() for path in sorted(folder.glob("rank-*.log")))
         return folder
 
-    return run
+    yield run
+    assert server.stdin is not None
+    server.stdin.close()
+    server.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")

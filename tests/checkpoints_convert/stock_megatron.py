@@ -1,36 +1,37 @@
-"""One rank of a stock megatron-core GPTModel on CPU: the judge of what the converter reads and writes.
+"""Stock megatron-core GPTModels on CPU: the judge of what the converter reads and writes.
 
-Run as ``python stock_megatron.py JOB.json RANK``, once per rank. Nothing of the project is imported here on purpose: only public
-megatron-core, with the CUDA calls it makes on CPU answered by the few stand-ins below.
+Run as ``python stock_megatron.py``: it imports megatron-core once, then reads the path of a job from each line of its input,
+forks the job's ranks, and answers ``ok`` or ``failed`` (``rank-N.log`` beside the job says why). Nothing of the project is
+imported here on purpose: only public megatron-core, with the CUDA calls it makes on CPU answered by a few stand-ins.
 
-JOB: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write), load (a
-torch_dist or legacy folder, "" = none), save (a torch_dist folder, "" = none), steps (SGD steps on the tokens before logits and
-save), losses (.json to write), prefix and spelling (of the saved keys).
+JOB.json: model (a [model] table), tp, pp, vpp, store (rendezvous file), tokens (.npy, batch × length), logits (.npy to write),
+load (a torch_dist or legacy folder, "" = none), save (a torch_dist folder, "" = none), steps (SGD steps on the tokens before
+logits and save), losses (.json to write), prefix and spelling (of the saved keys).
 """
 
+# torch is imported in functions only: megatron-core's save starts a process that imports this file again.
 import json
 import os
 import sys
+import traceback
 import warnings
 from datetime import timedelta
-
-import numpy as np
-import torch
-import torch.distributed as dist
-from torch.overrides import TorchFunctionMode
-
-
-class CudaMeansCpu(TorchFunctionMode):
-    """``device="cuda"`` in a factory call or a ``.to`` makes a CPU tensor."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
-        if "cuda" in str(kwargs.get("device")):
-            kwargs["device"] = "cpu"
-        return function(*args, **kwargs)
+from pathlib import Path
 
 
 def answer_cuda_calls_on_cpu() -> None:
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class CudaMeansCpu(TorchFunctionMode):
+        """``device="cuda"`` in a factory call or a ``.to`` makes a CPU tensor."""
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = dict(kwargs or {})
+            if "cuda" in str(kwargs.get("device")):
+                kwargs["device"] = "cpu"
+            return function(*args, **kwargs)
+
     torch.cuda.current_device = lambda: "cpu"
     torch.cuda.synchronize = lambda *_: None
     torch.Tensor.cuda = lambda tensor, *_, **__: tensor
@@ -38,6 +39,7 @@ def answer_cuda_calls_on_cpu() -> None:
 
 
 def transformer_config(model: dict, job: dict):
+    import torch
     from megatron.core.transformer.transformer_config import TransformerConfig
 
     window = (model["sliding_window"] - 1, 0) if model["sliding_window"] else None
@@ -72,6 +74,7 @@ def transformer_config(model: dict, job: dict):
 
 
 def build(job: dict) -> list:
+    import torch
     from megatron.core import parallel_state
     from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
     from megatron.core.models.gpt.gpt_model import GPTModel
@@ -116,9 +119,10 @@ def sharded_state(chunks: list, prefix: str = "", spelling: str = "") -> dict:
 
 
 def load(chunks: list, folder: str, job: dict) -> None:
+    import torch
     from megatron.core import dist_checkpointing, parallel_state
 
-    if os.path.isdir(f"{folder}/release"):  # noqa: PTH112
+    if Path(folder, "release").is_dir():
         ranks = parallel_state.get_tensor_model_parallel_rank(), parallel_state.get_pipeline_model_parallel_rank()
         name = f"mp_rank_{ranks[0]:02d}" + (f"_{ranks[1]:03d}" if job["pp"] > 1 else "")
         content = torch.load(f"{folder}/release/{name}/model_optim_rng.pt", weights_only=True)
@@ -130,8 +134,9 @@ def load(chunks: list, folder: str, job: dict) -> None:
         module.load_state_dict(state[f"model{index}"])
 
 
-def forward(chunks: list, job: dict, tokens: torch.Tensor, backward: bool):
+def forward(chunks: list, job: dict, tokens, backward: bool):
     """Run the pipeline schedule on one microbatch; returns (logits, loss) on the last stage, else (None, None)."""
+    import torch
     from megatron.core import parallel_state
     from megatron.core.pipeline_parallel import get_forward_backward_func
     from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
@@ -164,8 +169,10 @@ def forward(chunks: list, job: dict, tokens: torch.Tensor, backward: bool):
     return (kept[0], float(reduced[0]["loss"])) if kept else (None, None)
 
 
-def train(chunks: list, job: dict, tokens: torch.Tensor) -> list[float]:
+def train(chunks: list, job: dict, tokens) -> list[float]:
     """Plain SGD on the whole model; embedding and norm gradients are shared as megatron-core's finalize_model_grads does."""
+    import torch
+    import torch.distributed as dist
     from megatron.core import parallel_state
 
     losses = []
@@ -182,7 +189,11 @@ def train(chunks: list, job: dict, tokens: torch.Tensor) -> list[float]:
     return losses
 
 
-def main(job: dict, rank: int) -> None:
+def run_rank(job: dict, rank: int) -> None:
+    import numpy as np
+    import torch
+    import torch.distributed as dist
+
     torch.set_num_threads(1)
     answer_cuda_calls_on_cpu()
     from megatron.core import dist_checkpointing, parallel_state
@@ -204,8 +215,7 @@ def main(job: dict, rank: int) -> None:
     tokens = torch.from_numpy(np.load(job["tokens"]))
     losses = train(chunks, job, tokens) if job["steps"] else []
     if losses and losses[0] is not None and parallel_state.get_tensor_model_parallel_rank() == 0:
-        with open(job["losses"], "w") as file:  # noqa: PTH123
-            json.dump(losses, file)
+        Path(job["losses"]).write_text(json.dumps(losses))
     if job["logits"]:
         with torch.no_grad():
             logits, _ = forward(chunks, job, tokens, backward=False)
@@ -216,7 +226,35 @@ def main(job: dict, rank: int) -> None:
     dist.barrier()
 
 
-if __name__ == "__main__":
+def fork_rank(path: Path, job: dict, rank: int) -> int:
+    """Start one rank; returns its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    with path.with_name(f"rank-{rank}.log").open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            run_rank(job, rank)
+            os._exit(0)
+        except BaseException:  # CheckpointException of torch is no Exception
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+
+
+def serve() -> None:
     warnings.simplefilter("ignore")
-    with open(sys.argv[1]) as job_file:  # noqa: PTH123
-        main(json.load(job_file), int(sys.argv[2]))
+    import megatron.core.dist_checkpointing
+    import megatron.core.models.gpt  # noqa: F401
+
+    for line in sys.stdin:
+        path = Path(line.strip())
+        job = json.loads(path.read_text())
+        pids = [fork_rank(path, job, rank) for rank in range(job["tp"] * job["pp"])]
+        statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+        print("failed" if any(statuses) else "ok", flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -91,6 +91,7 @@ def test_an_existing_target_is_kept_unless_told_otherwise(tiny_checkpoint, tmp_p
     assert sorted(path.name for path in target.iterdir()) == [
         "README.md",
         "config.json",
+        "conversion.json",
         "generation_config.json",
         "model.safetensors",
     ]
