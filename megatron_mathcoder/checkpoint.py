@@ -10,7 +10,7 @@ A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so 
 import os
 import shutil
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from megatron.core.dist_checkpointing.core import CheckpointingException
 from megatron.core.optimizer import MegatronOptimizer
 from torch.distributed.checkpoint.api import CheckpointException
 
+from megatron_mathcoder.config.checksums import checksum, damaged_files, read_checksums, write_checksums
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoints_in
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
@@ -71,14 +72,16 @@ class CheckpointFiles:
                 f"saving {final} failed: {_reason(error)} ({free:.1f} GB free there); free space or move run.folder, "
                 "then start the run again: it resumes from the checkpoint before"
             ) from error
+        checksums = _sum_own_files(partial)
         if dist.get_rank() == 0:
-            self._commit(partial, final)
+            self._commit(partial, final, checksums)
         dist.barrier()
         return final
 
-    def _commit(self, partial: Path, final: Path) -> None:
+    def _commit(self, partial: Path, final: Path, checksums: dict[str, str]) -> None:
         """Make the finished folder visible under its name, durably, then drop what is older than wanted."""
         (partial / RUN_FILE).write_text(self._recipe)
+        write_checksums(partial, checksums | {RUN_FILE: checksum(partial / RUN_FILE)})
         _fsync(partial)
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
@@ -86,6 +89,37 @@ class CheckpointFiles:
         if self._keep_last:
             for old in checkpoints_in(self.folder)[: -self._keep_last]:
                 shutil.rmtree(old)
+
+
+def newest_sound_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
+    """Return the newest checkpoint in ``folder`` whose files are as they were written, or None if there is no checkpoint.
+
+    A collective: each rank reads its share of the files. ``say`` is told of every damaged one, on every rank.
+
+    Raises:
+        CheckpointError: there are checkpoints, and all are damaged.
+    """
+    found = checkpoints_in(folder)
+    for path in reversed(found):
+        share = sorted(read_checksums(path).items())[dist.get_rank() :: dist.get_world_size()]
+        shares: list[list[str]] = [[] for _ in range(dist.get_world_size())]
+        dist.all_gather_object(shares, damaged_files(path, share))
+        damaged = sorted(name for names in shares for name in names)
+        if not damaged:
+            return path
+        say(f"checkpoint {path}: {', '.join(damaged)} is not what was written (checksum); taking the checkpoint before")
+    if found:
+        raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged; restore one, or choose another run.folder")
+    return None
+
+
+def _sum_own_files(folder: Path) -> dict[str, str]:
+    """Return the sums of all files on rank 0: each rank reads what it wrote, rank 0 the common files too."""
+    rank = dist.get_rank()
+    mine = [path for path in folder.iterdir() if path.name.startswith(f"__{rank}_") or (rank == 0 and path.name[:2] != "__")]
+    shares: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(shares, {path.name: checksum(path) for path in mine})
+    return {name: value for share in shares for name, value in share.items()}
 
 
 def load_weights(path: Path, model: ModelConfig, chunks: Sequence[CausalLM]) -> None:

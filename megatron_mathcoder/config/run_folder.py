@@ -8,7 +8,7 @@ Does not: read or write weights; trainer, converter and launcher share these nam
     RUN/changes.jsonl                 one row per resume with a changed recipe: the step, and old and new values
     RUN/metrics.jsonl                 one row a step
     RUN/validation.jsonl              one row per validation and blend part
-    RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files and run.toml
+    RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files, run.toml and checksums.json
     RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
     RUN/logs/rank-1.log               output of local ranks other than 0
 """

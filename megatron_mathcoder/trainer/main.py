@@ -13,7 +13,7 @@ from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, checkpoints_in, find_checkpoint
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, find_checkpoint
 from megatron_mathcoder.config.schema import RunConfig
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def train(config: RunConfig, rank: "Rank") -> int:
 
 def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend") -> "Trainer":
     """Build model, optimizer and files, and load what the run goes on from."""
-    from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights
+    from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights, newest_sound_checkpoint
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.trainer.metrics import Metrics
@@ -85,11 +85,12 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     from megatron_mathcoder.trainer.trainer import Trainer
 
     folder = Path(config.run.folder)
-    resumed = checkpoints_in(folder / CHECKPOINTS)[-1:]
+    is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
+    resumed = newest_sound_checkpoint(folder / CHECKPOINTS, print if is_writer else _say_nothing)
     loads_weights = bool(resumed or config.checkpoint.initial)
     total_steps = steps_of_run(config, blend)
     check_steps(config, total_steps)
-    changes = check_start(config, blend, resumed[0] if resumed else None, total_steps)
+    changes = check_start(config, blend, resumed, total_steps)
 
     transformer = build_transformer_config(
         config.model,
@@ -106,14 +107,13 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
     state = TrainState()
     if resumed:
-        state = TrainState.from_dict(load_training_state(resumed[0], config, chunks, optimizer))
+        state = TrainState.from_dict(load_training_state(resumed, config, chunks, optimizer))
         apply_recipe(config.optimizer, optimizer)
         scheduler.step(increment=state.step)
 
-    is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
     recipe = dump_config(config)
     if is_writer:
-        record_start(folder, recipe, blend, resumed[0] if resumed else None, changes)
+        record_start(folder, recipe, blend, resumed, changes)
     return Trainer(
         config=config,
         platform=platform,
@@ -137,6 +137,10 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
         stop_signal=StopSignal(platform.device),
         metrics=Metrics(folder, config.logging, total_steps, state.step) if is_writer else None,
     )
+
+
+def _say_nothing(_text: str) -> None:
+    """Stand for ``print`` on the ranks that do not speak."""
 
 
 def steps_of_run(config: RunConfig, blend: "Blend") -> int:

@@ -6,6 +6,7 @@ Does not: compute any of it. Only rank 0 writes.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -105,7 +106,10 @@ class _Display:
         if bar and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total_steps, initial=first_step, unit="step", dynamic_ncols=True, smoothing=0.05)
+            # A terminal that does not know its size says 0, and tqdm would draw nothing.
+            known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+            size: dict[str, Any] = {"dynamic_ncols": True} if known else {"ncols": 100, "nrows": 24}
+            self._bar = tqdm(total=total_steps, initial=first_step, unit="step", smoothing=0.05, **size)
 
     def show_step(self, row: dict[str, float], mfu: float | None) -> None:
         rate = f"{row['tokens_per_second']:,.0f} tokens/s" + (f", MFU {mfu:.1%}" if mfu is not None else "")

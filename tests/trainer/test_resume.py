@@ -34,12 +34,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
     return folder
 
 
-def start(config_folder: Path, dataset: Path, *overrides: str) -> subprocess.Popen[bytes]:
+def start(config_folder: Path, dataset: Path, *overrides: str, **options: Any) -> subprocess.Popen[bytes]:
     """Start ``mathcoder train`` as a person does."""
     recipe = config_folder.with_suffix(".toml")
     recipe.write_text(dump_config(small_config(config_folder, dataset, *SAVES, *overrides)))
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "megatron_mathcoder", "train", str(recipe)], env=environment)
+    return subprocess.Popen([sys.executable, "-m", "megatron_mathcoder", "train", str(recipe)], env=environment, **options)
 
 
 def wait_for_steps(folder: Path, steps: int, process: subprocess.Popen[bytes]) -> None:
@@ -140,3 +140,42 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path, dataset: Path, whole: Path) 
 def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, dataset: Path) -> None:
     train(small_config(tmp_path, dataset, "checkpoint.interval_steps=1", "checkpoint.keep_last=2"))
     assert sorted(path.name for path in (tmp_path / CHECKPOINTS).iterdir()) == ["iter_0000005", "iter_0000006"]
+
+
+def flip_a_bit(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def halfway(tmp_path: Path, whole: Path) -> Path:
+    """Return a copy of the run as it was after its second save."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    shutil.rmtree(folder / CHECKPOINTS / "iter_0000008")
+    return folder
+
+
+@pytest.mark.parametrize("file", ["__0_0.distcp", "common.pt", ".metadata", "run.toml"])
+def test_a_flipped_bit_is_named_and_the_checkpoint_before_is_used(file: str, halfway: Path, dataset: Path, whole: Path) -> None:
+    flip_a_bit(halfway / CHECKPOINTS / "iter_0000006" / file)
+    process = start(halfway, dataset, stdout=subprocess.PIPE)
+    output, _errors = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert f"iter_0000006: {file} is not what was written (checksum); taking the checkpoint before" in output.decode()
+    assert numbers(halfway) == numbers(whole)
+
+
+def test_a_missing_file_is_found_by_several_ranks(halfway: Path, dataset: Path) -> None:
+    (halfway / CHECKPOINTS / "iter_0000006" / "__0_1.distcp").unlink()
+    train(small_config(halfway, dataset, *SAVES, "parallel.tensor_model_parallel_size=2"), data_parallel_size=2)
+    assert [row["step"] for row in numbers(halfway)] == list(range(1, 9))
+
+
+def test_only_damaged_checkpoints_are_an_error(halfway: Path, dataset: Path) -> None:
+    for checkpoint in (halfway / CHECKPOINTS).iterdir():
+        flip_a_bit(checkpoint / "__0_0.distcp")
+    with pytest.raises(AssertionError, match="all 2 checkpoints are damaged; restore one"):
+        train(small_config(halfway, dataset, *SAVES))
