@@ -15,6 +15,8 @@ from megatron_mathcoder.platforms.ranks import Rank
 
 RANKS = multiprocessing.get_context("forkserver")
 RANKS.set_forkserver_preload(["tests.preload_megatron"])
+EXIT_SECONDS = 10.0
+"""How long a rank that gave its result may take to end; one that hangs is killed."""
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, timeout_seconds: float = 240.0) -> list[Any]:
@@ -31,6 +33,9 @@ def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, ti
             processes.append(process)
         try:
             outcomes = _collect(processes, results, timeout_seconds)
+            for process in processes:
+                # megatron-core leaves a process beside a rank that saved; only the rank's orderly end takes it along.
+                process.join(EXIT_SECONDS)
         finally:
             for process in processes:
                 process.kill()
