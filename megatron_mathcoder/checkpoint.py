@@ -26,6 +26,7 @@ from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoints_in
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.model.gpt import CausalLM
+from megatron_mathcoder.platforms.checkpoint_writer import keep_results_in_process
 
 MODEL_FILES = (RUN_FILE, "model.toml")
 """Files that may hold a checkpoint's [model] table: the trainer's run.toml, the importer's model.toml."""
@@ -46,6 +47,7 @@ class CheckpointFiles:
 
     def __init__(self, folder: Path, recipe: str, keep_last: int) -> None:
         """Keep the ``keep_last`` newest checkpoints (0 = all) in ``folder``, each with the text ``recipe`` as run.toml."""
+        keep_results_in_process()
         self.folder = folder
         self._recipe = recipe
         self._keep_last = keep_last
