@@ -1,9 +1,10 @@
 """Run a plan: make the target files, carry every copy, digest every tensor, and survive being killed.
 
-Decides: the order of work, what is shown meanwhile, when bytes are safe, and where a killed conversion goes on.
-Does not: decide what goes where (``copy_plan``) or how a copy is made (``byte_copy``).
+Decides: the order of work (that of the Hugging Face files, so that one side is sequential), what is shown meanwhile, when
+bytes are safe, and where a killed conversion goes on. Does not: decide what goes where (``copy_plan``) or how a copy is
+made (``byte_copy``).
 
-Beside the copying, one thread digests finished tensors, and after every ``COMMIT_BYTES`` waits until the disk has them and
+Beside the copying, one thread digests finished tensors; another, after every ``COMMIT_BYTES``, waits until the disk has them and
 writes their names into the journal. What the journal names is never copied again.
 """
 
@@ -25,7 +26,8 @@ from checkpoints_convert.partial_folder import LOCK_FILE
 from checkpoints_convert.safetensors_stream import SafetensorsFile
 from checkpoints_convert.stored_tensor import StoredTensor
 
-COMMIT_BYTES = 1 << 30
+COMMIT_BYTES = 1 << 28
+"""Tensor bytes between two commits: small enough that the disk is busy from the start."""
 JOURNAL_FILE = "journal.jsonl"
 
 
@@ -78,27 +80,29 @@ def write_tensors(
     total = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
     with (
         OpenFiles([target.path for target in targets]) as files,
-        ThreadPoolExecutor(1) as thread,  # after the files: what it still does at the end needs them open
+        # After the files: what the threads still do at the end needs them open.
+        ThreadPoolExecutor(1) as committer,
+        ThreadPoolExecutor(1) as digester,
         tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
         descriptors = [files.descriptor(target.path) for target in targets]
         batch, batch_bytes, commits = list[str](), 0, list[Future[None]]()
-        for name, copies in plan.items():
+        for name in sorted(plan, key=lambda name: (hf[name].blocks[0].path, hf[name].blocks[0].offset)):
             (block,) = hf[name].blocks
             size = block.rows * block.width
             bar.update(size)
             if name in journal.digests:
                 continue
-            for copy in copies:
+            for copy in plan[name]:
                 carry(copy, files, to_hf=to_hf)
             check = None if allow_nonfinite else FiniteCheck(name, hf[name].dtype)
-            journal.add(name, thread.submit(digest_range, block.path, block.offset, size, check))
+            journal.add(name, digester.submit(digest_range, block.path, block.offset, size, check))
             batch.append(name)
             batch_bytes += size
             if batch_bytes >= COMMIT_BYTES:
-                commits.append(thread.submit(journal.commit, batch, descriptors))
+                commits.append(committer.submit(journal.commit, batch, descriptors))
                 batch, batch_bytes = [], 0
-        commits.append(thread.submit(journal.commit, batch, descriptors))
+        commits.append(committer.submit(journal.commit, batch, descriptors))
         for commit in commits:
             commit.result()
     journal.path.unlink()
