@@ -8,7 +8,6 @@ import multiprocessing
 import tempfile
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from megatron_mathcoder.platforms.ranks import Rank
@@ -34,7 +33,7 @@ def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, ti
         try:
             outcomes = _collect(processes, results, timeout_seconds)
             for process in processes:
-                # megatron-core leaves a process beside a rank that saved; only the rank's orderly end takes it along.
+                # A rank that is killed cannot take along what it started.
                 process.join(EXIT_SECONDS)
         finally:
             for process in processes:
@@ -75,8 +74,3 @@ def _collect(processes: list[Any], results: Any, timeout_seconds: float) -> dict
                 outcomes.setdefault(number, (False, "did not end in time"))
         time.sleep(0.02)
     return outcomes
-
-
-def launch_folder() -> Path:
-    """Return the repository's launch folder."""
-    return Path(__file__).parents[1] / "launch"

@@ -15,8 +15,9 @@ import zstandard
 from data_tools.tokens.tokenizer import load_tokenizer
 from megatron_mathcoder.config.loader import load_config
 from tests.multiprocess import run_ranks
+from tests.repository import RECIPES
 
-RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
+RECIPE = RECIPES / "tiny_cpu.toml"
 DOCUMENT_ID = "problem-7"
 TEXT = "def area(r):\n\treturn 3.14159 * r ** 2\n\n# Σ over  k  of  1/k² is π²/6, about 1.644934"
 SMALL = (

@@ -12,14 +12,14 @@ from megatron_mathcoder.planning.layouts import allowed_layouts, cost, gib, why_
 from megatron_mathcoder.planning.main import make_plan
 from megatron_mathcoder.planning.memory import stage_memory
 from megatron_mathcoder.planning.speed import Machine
-from tests.multiprocess import launch_folder
+from tests.repository import RECIPES
 
 A100 = Machine(gpu=gpu_named("a100-40"), gpus=16, gpus_per_node=8, mfu=0.4, headroom=0.08, write_bytes_per_second=2e9)
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    return load_config(launch_folder() / "recipes" / "llama3_8b.toml")
+    return load_config(RECIPES / "llama3_8b.toml")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_more_of_anything_that_divides_needs_less(recipe):
     """The terms move as they must when one key changes."""
 
     def memory(*overrides: str):
-        return cost(load_config(launch_folder() / "recipes" / "llama3_8b.toml", overrides), A100).memory
+        return cost(load_config(RECIPES / "llama3_8b.toml", overrides), A100).memory
 
     base = memory("training.recompute=none")
     assert memory("training.recompute=none", "parallel.sequence_parallel=false").activations > base.activations

@@ -8,11 +8,10 @@ import pytest
 
 from megatron_mathcoder import cli
 from megatron_mathcoder.config.architectures import ARCHITECTURES
-from tests.multiprocess import launch_folder
+from tests.repository import RECIPES, ROOT
 
-ROOT = launch_folder().parent
-LLAMA3 = str(launch_folder() / "recipes" / "llama3_8b.toml")
-RECIPES = sorted(path.name for path in (launch_folder() / "recipes").glob("*.toml"))
+LLAMA3 = str(RECIPES / "llama3_8b.toml")
+RECIPE_NAMES = sorted(path.name for path in RECIPES.glob("*.toml"))
 ON_H100 = ["--gpus", "64", "--gpu", "h100"]
 
 
@@ -22,9 +21,9 @@ def plan(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return status, captured.out, captured.err
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
 def test_every_recipe_has_a_plan(recipe, capsys):
-    status, text, error = plan(capsys, str(launch_folder() / "recipes" / recipe), "--gpus", "32", "--gpu", "a800")
+    status, text, error = plan(capsys, str(RECIPES / recipe), "--gpus", "32", "--gpu", "a800")
     assert (status, error) == (0, "")
     for word in ("weights", "gradients", "optimizer", "activations", "logits", "peak", "tokens/s", "checkpoint", "layout"):
         assert word in text
@@ -64,7 +63,7 @@ def test_a_length_that_only_data_can_tell_is_not_guessed(capsys):
 
 
 def test_a_layout_the_gpus_do_not_allow_is_named_and_another_broken_down(capsys):
-    status, text, _ = plan(capsys, str(launch_folder() / "recipes" / "tiny_cpu.toml"), "--gpus", "32", "--gpu", "h100")
+    status, text, _ = plan(capsys, str(RECIPES / "tiny_cpu.toml"), "--gpus", "32", "--gpu", "h100")
     assert status == 0
     assert "the recipe's own layout is not allowed here: training.global_batch_size = 16: must be a multiple of" in text
     assert "the fastest layout that fits: " in text

@@ -9,14 +9,14 @@ from megatron_mathcoder.config.gpus import gpu_named
 from megatron_mathcoder.config.loader import load_config
 from megatron_mathcoder.planning.layouts import cost
 from megatron_mathcoder.planning.speed import LINK_EFFICIENCY, Machine
-from tests.multiprocess import launch_folder
+from tests.repository import RECIPES
 
 H100 = Machine(gpu=gpu_named("h100"), gpus=64, gpus_per_node=8, mfu=0.4, headroom=0.08, write_bytes_per_second=2e9)
 ALONE = ("parallel.tensor_model_parallel_size=1", "parallel.sequence_parallel=false", "training.recompute=none")
 
 
 def llama3(*overrides: str, machine: Machine = H100):
-    return cost(load_config(launch_folder() / "recipes" / "llama3_8b.toml", overrides), machine)
+    return cost(load_config(RECIPES / "llama3_8b.toml", overrides), machine)
 
 
 def test_without_losses_a_step_takes_its_arithmetic_over_the_assumed_rate():

@@ -10,8 +10,9 @@ from megatron_mathcoder.config.run_folder import METRICS_FILE
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.platforms.ranks import Rank
 from tests.multiprocess import run_ranks
+from tests.repository import RECIPES
 
-RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
+RECIPE = RECIPES / "tiny_cpu.toml"
 
 SMALL = (
     "model.vocab_size=512",
