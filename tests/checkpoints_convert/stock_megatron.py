@@ -199,6 +199,8 @@ def run_rank(job: dict, rank: int) -> None:
     from megatron.core import dist_checkpointing, parallel_state
     from megatron.core.tensor_parallel.random import initialize_rng_tracker
 
+    from megatron_mathcoder.platforms.checkpoint_writer import keep_results_in_process
+
     world = job["tp"] * job["pp"]
     store = dist.FileStore(job["store"], world)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=120))
@@ -222,6 +224,7 @@ def run_rank(job: dict, rank: int) -> None:
         if logits is not None and parallel_state.get_tensor_model_parallel_rank() == 0:
             np.save(job["logits"], logits[..., : job["model"]["vocab_size"]].numpy())
     if job["save"]:
+        keep_results_in_process()  # os._exit leaves a manager process behind
         dist_checkpointing.save(sharded_state(chunks, job["prefix"], job["spelling"]), job["save"])
     dist.barrier()
 
