@@ -76,7 +76,8 @@ class Metrics:
 
 def _reopen(path: Path, last_step: int) -> TextIO:
     rows = read_rows(path)
-    kept = [row for row in rows if row["step"] <= last_step]
+    # A run without a checkpoint begins again, with the validation before its first step.
+    kept = [row for row in rows if row["step"] <= last_step] if last_step else []
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
     temporary.replace(path)

@@ -62,26 +62,21 @@ class Trainer:
         """
         if self.state.step == 0:
             self._validate()
-        saved_step = self.state.step
         while self.state.step < self.total_steps:
             self._step()
+            # Before the save: what a checkpoint's step has written is complete when the checkpoint is.
             if self._is_due(self.config.validation.interval_steps):
                 self._validate()
             stopping = self.stop_signal.agreed()
-            if stopping or self._is_due(self.config.checkpoint.interval_steps, also_last=True):
+            if stopping or self._is_due(self.config.checkpoint.interval_steps):
                 self._save()
-                saved_step = self.state.step
             if stopping:
                 break
-        if saved_step == self.total_steps and not self._is_due(self.config.validation.interval_steps):
-            self._validate()
         return self.state.step == self.total_steps
 
-    def _is_due(self, interval: int, also_last: bool = False) -> bool:
-        """Return whether something that happens every ``interval`` steps (0 = never) happens after this step."""
-        if also_last and self.state.step == self.total_steps:
-            return True
-        return interval > 0 and self.state.step % interval == 0
+    def _is_due(self, interval: int) -> bool:
+        """Return whether something that happens every ``interval`` steps (0 = never), and at the end, happens after this one."""
+        return self.state.step == self.total_steps or (interval > 0 and self.state.step % interval == 0)
 
     def _step(self) -> None:
         self.platform.synchronize()

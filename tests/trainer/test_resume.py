@@ -94,6 +94,27 @@ def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole:
     assert numbers(folder, "validation.jsonl") == numbers(whole, "validation.jsonl")
 
 
+def test_killed_before_the_first_save_begins_again(tmp_path: Path, dataset: Path, whole: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(folder, dataset)
+    wait_for_steps(folder, 1, process)
+    process.kill()
+    process.wait()
+    assert not list((folder / CHECKPOINTS).glob("iter_*[0-9]"))
+    assert start(folder, dataset).wait(120) == 0
+    assert numbers(folder) == numbers(whole)
+    assert numbers(folder, "validation.jsonl") == numbers(whole, "validation.jsonl")
+
+
+def test_a_finished_run_adds_nothing(tmp_path: Path, dataset: Path) -> None:
+    config = small_config(tmp_path, dataset, *SAVES, "validation.interval_steps=3")
+    train(config)
+    before = [(tmp_path / file).read_text() for file in (METRICS_FILE, "validation.jsonl")]
+    train(config)
+    assert [(tmp_path / file).read_text() for file in (METRICS_FILE, "validation.jsonl")] == before
+    assert [row["step"] for row in numbers(tmp_path, "validation.jsonl")] == [0, 3, 6, 8]
+
+
 def test_distributed_optimizer_resumes_on_another_layout(tmp_path: Path, dataset: Path, whole: Path) -> None:
     """Three steps on TP2 × DP2 with the distributed optimizer, five more alone: Adam's moments and step come along."""
     folder = tmp_path / "run"
