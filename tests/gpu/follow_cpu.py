@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.repository import RECIPES
 from tests.trainer.synthetic_dataset import write_dataset
 
-RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
+RECIPE = RECIPES / "tiny_cpu.toml"
 TOLERANCE = {"fp32": 1e-3, "bf16": 5e-3}
 """Largest relative difference of a loss: matrix products on a GPU sum in another order, and may use TF32. bf16
 on a CPU differs by 2e-4."""
@@ -27,6 +28,8 @@ def run_on(platform: str, dataset: Path, steps: int, precision: str) -> list[dic
         f"platform.name={platform}",
         f"run.folder={str(run_folder)!r}",
         f"dataset.blend.0.prefix={str(dataset)!r}",
+        "dataset.tokenizer=",
+        "validation.samples=0",
         f"training.steps={steps}",
         f"training.precision={precision!r}",
         "optimizer.lr_warmup_steps=3",
