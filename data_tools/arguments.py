@@ -5,9 +5,11 @@ Does not: know a verb's own arguments; each verb's module adds them to its parse
 """
 
 import argparse
+import re
 from pathlib import Path
 
 from data_tools.pool import available_cpus
+from data_tools.stage import Part
 
 INPUT_HELP = "a folder from mathcoder prepare, or .jsonl, .jsonl.gz, .jsonl.zst and .parquet files or folders of them"
 
@@ -28,6 +30,14 @@ def fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def part(text: str) -> Part:
+    """Parse ``i/n``: the i-th of n shares of the work, counted from 1, for ``argparse``."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 3/16")
+    return Part(int(found[1]), int(found[2]))
 
 
 def output_path(text: str) -> Path:
@@ -64,6 +74,16 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         default=available_cpus(),
         metavar="N",
         help="processes; changes the speed, never the output (default: the cores this process may use, here %(default)s)",
+    )
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add ``--part``."""
+    parser.add_argument(
+        "--part",
+        type=part,
+        metavar="I/N",
+        help="do the I-th of N shares, for a job array; whichever part ends last publishes the output",
     )
 
 

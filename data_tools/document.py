@@ -27,23 +27,32 @@ class Document:
         # Parquet metadata may hold what JSON has no form for (decimals, bytes); their text is kept.
         return orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
+    def dropped(self, reason: str, **details: Any) -> "Dropped":
+        """Return the record of dropping this document, with the place it once came from."""
+        provenance = self.metadata.get("provenance")
+        place = provenance if isinstance(provenance, dict) else {}
+        line = place.get("line")
+        return Dropped(self.id, reason, str(place.get("file", "")), line if isinstance(line, int) else 0, details)
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A document that was not kept: ``reason`` is a fixed kind, then optionally ``: `` and what was seen.
 
-    ``line`` is 1-based (for parquet: the row); 0 stands for the whole file.
+    ``line`` is 1-based (for parquet: the row); 0 stands for the whole file. ``details`` are further keys of the row: what the
+    decision was made from, such as a score or the passage that was found.
     """
 
     id: str
     reason: str
     file: str
     line: int
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_json_line(self) -> bytes:
         """Return the row as UTF-8 JSON with a newline."""
-        row = {"id": self.id, "reason": self.reason, "file": self.file, "line": self.line}
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        row = {"id": self.id, "reason": self.reason, "file": self.file, "line": self.line, **self.details}
+        return orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def reason_kind(reason: str) -> str:

@@ -1,8 +1,8 @@
 """A stage's output: planned, worked on slice by slice, published whole, and recognised when it is already there.
 
 Decides: what makes two outputs the same (``identity``: stage, settings, hashes of inputs and tokenizer), that unfinished work
-lives in ``OUTPUT.partial/`` with one record per finished slice, that one run works on it at a time, and that documents are
-conserved.
+lives in ``OUTPUT.partial/`` with one record per finished slice, that one run works on it at a time (or several, each with its
+``--part``), and that documents are conserved.
 Does not: know what a slice's work is; each verb brings a function from a task to a record.
 
 A record is written only after the slice's files have their names. So after ``kill -9`` a slice is either finished or done again,
@@ -13,7 +13,7 @@ import errno
 import fcntl
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,20 @@ from megatron_mathcoder.config.errors import DataError
 
 Record = dict[str, Any]
 TaskT = TypeVar("TaskT")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of ``count`` shares of a stage's slices, counted from 1: what one task of a job array does."""
+
+    index: int
+    count: int
+
+    def __contains__(self, slice_index: int) -> bool:
+        return slice_index % self.count == self.index - 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
 
 def identity(
@@ -94,38 +108,46 @@ def _without_paths(value: Any) -> Any:
 class PartialFolder:
     """``OUTPUT.partial/``: the plan, the records of finished slices, and their files. Used as a context manager: it holds a lock.
 
+    A run of the whole has it alone; runs of a ``part`` share it.
+
     Raises DataError when another run holds the lock, or the folder was begun for another output and ``overwrite`` is False.
     """
 
-    def __init__(self, path: Path, wanted: Record, overwrite: bool) -> None:
-        self.path, self._wanted, self._overwrite = path, wanted, overwrite
+    def __init__(self, path: Path, wanted: Record, overwrite: bool, part: Part | None = None) -> None:
+        self.path, self.part, self._wanted, self._overwrite = path, part, wanted, overwrite
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        self._take_lock((fcntl.LOCK_SH if self.part else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         plan_path = self.path / "plan.json"
         if plan_path.exists():
             difference = _difference(orjson.loads(plan_path.read_bytes()), self._wanted)
-            if difference and not self._overwrite:
-                raise DataError(
-                    f"{self.path} holds unfinished work for another output ({difference}); remove it or add --overwrite"
-                )
+            if difference and (self.part or not self._overwrite):
+                remedy = "remove it" if self.part else "remove it or add --overwrite"
+                raise DataError(f"{self.path} holds unfinished work for another output ({difference}); {remedy}")
             if difference:
                 self._clear()
         write_json(plan_path, self._wanted)
         return self
 
-    def _take_lock(self) -> None:
-        self._lock = (self.path / "lock").open("wb")
+    def _take_lock(self, kind: int) -> None:
+        if self._lock is None:
+            self._lock = (self.path / "lock").open("wb")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, kind)
         except BlockingIOError:
             raise DataError(f"another run is working in {self.path}; wait for it, or choose another --output") from None
         except OSError as error:
             # Some cluster file systems are mounted without locks; there, not running twice is up to the user.
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
+
+    def may_publish(self) -> bool:
+        """Say whether this run publishes: always, except when another part was faster. Waits for parts about to end."""
+        if self.part:
+            self._take_lock(fcntl.LOCK_EX)
+        return (self.path / "plan.json").exists()
 
     def _clear(self) -> None:
         for path in self.path.iterdir():
@@ -163,25 +185,33 @@ def _run_slice(slice_task: _SliceTask[TaskT], report: Report) -> Record:
 
 def run_slices(
     work: Callable[[TaskT, Report], Record], tasks: Sequence[TaskT], folder: PartialFolder, workers: int, progress: Progress
-) -> list[Record]:
-    """Return the record of every task in order, doing those that have none yet.
+) -> list[Record] | None:
+    """Return the record of every task in order, doing those that have none yet and are of the folder's part.
+
+    None when other parts have tasks left: then whichever part ends last gets the records.
 
     A record has at least ``bytes`` (of input) and ``count`` (in the unit of ``progress``), so that a resumed run can show both.
     """
     (folder.path / "records").mkdir(exist_ok=True)
-    records: dict[int, Record] = {}
-    for index in range(len(tasks)):
-        path = folder.record_path(index)
-        if path.exists():
-            records[index] = orjson.loads(path.read_bytes())
+    records = _read_records(folder, range(len(tasks)))
     if records:
         print(f"resuming: {len(records)} of {len(tasks)} slices are finished")
     progress.resumed(sum(record["bytes"] for record in records.values()), sum(record["count"] for record in records.values()))
-    missing = [index for index in range(len(tasks)) if index not in records]
+    missing = [index for index in range(len(tasks)) if index not in records and (folder.part is None or index in folder.part)]
     slice_tasks = [_SliceTask(work, tasks[index], folder.record_path(index)) for index in missing]
     for position, record in run_tasks(_run_slice, slice_tasks, workers, progress):
         records[missing[position]] = record
+    if folder.part is not None:
+        records |= _read_records(folder, [index for index in range(len(tasks)) if index not in records])
+        if left := len(tasks) - len(records):
+            print(f"part {folder.part} is done; {left} of {len(tasks)} slices are left to other parts")
+            return None
     return [records[index] for index in range(len(tasks))]
+
+
+def _read_records(folder: PartialFolder, indices: Iterable[int]) -> dict[int, Record]:
+    paths = {index: folder.record_path(index) for index in indices}
+    return {index: orjson.loads(path.read_bytes()) for index, path in paths.items() if path.exists()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Source(Protocol):
     """What was asked for; JSON data."""
     inputs: list[dict[str, Any]]
     """What it is made from, with sizes and hashes."""
+    counts_rejected: bool
+    """Whether what it drops counts towards ``--max-reject-fraction``: rows that should have been readable, not a choice."""
 
     @property
     def slices(self) -> Sequence[SourceSlice]:

@@ -140,6 +140,8 @@ class InstalledPackages:
     Raises DataError: a named package, or every default one, is not installed.
     """
 
+    counts_rejected = False
+
     def __init__(self, packages: Sequence[str] | None) -> None:
         wanted = tuple(packages or DEFAULT_PACKAGES)
         folders = {name: folder for name in wanted if (folder := _folder(name)) is not None}

@@ -69,6 +69,8 @@ class RecordFiles:
     Raises DataError when they cannot be found (see ``find_files``).
     """
 
+    counts_rejected = True
+
     def __init__(self, inputs: Sequence[str], text_field: str, id_field: str, workers: int) -> None:
         files = scan_inputs(find_files(inputs), workers)
         # Ids may be made from paths, so the paths as typed belong to what makes two outputs the same.

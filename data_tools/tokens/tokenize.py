@@ -11,7 +11,15 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, add_workers, output_path
+from data_tools.arguments import (
+    INPUT_HELP,
+    add_max_reject_fraction,
+    add_overwrite,
+    add_part,
+    add_text_field,
+    add_workers,
+    output_path,
+)
 from data_tools.inputs import InputFile, find_files
 from data_tools.parts import concatenate, write_json
 from data_tools.progress import Progress
@@ -49,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_max_reject_fraction(parser)
     add_workers(parser)
+    add_part(parser)
     add_overwrite(parser)
     return parser
 
@@ -71,9 +80,11 @@ def run(argv: list[str]) -> int:
     _check_free(prefix, options.overwrite)
     partial_path = _sibling(prefix, ".partial")
     tasks = _tasks(files, options, bos_id, partial_path)
-    with PartialFolder(partial_path, wanted, options.overwrite) as partial:
+    with PartialFolder(partial_path, wanted, options.overwrite, options.part) as partial:
         with Progress("tokenize", sum(task.piece.bytes for task in tasks), "tokens") as progress:
             records = run_slices(tokenize_slice, tasks, partial, options.workers, progress)
+        if records is None or not partial.may_publish():
+            return 0
         manifest = wanted | _totals(records) | {"dtype": dtype_name(tokenizer.vocab_size)} | code_version()
         _publish(prefix, partial, len(tasks), manifest, options.max_reject_fraction)
     print(

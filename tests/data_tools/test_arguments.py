@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from data_tools.arguments import fraction, output_path, positive_int
+from data_tools.arguments import fraction, output_path, part, positive_int
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,9 @@ from data_tools.arguments import fraction, output_path, positive_int
         (output_path, ".", "'.' does not end in a name"),
         (output_path, "a/..", "'a/..' does not end in a name"),
         (output_path, "", "'' does not end in a name"),
+        (part, "0/3", "'0/3' is not I/N with I from 1 to N, such as 3/16"),
+        (part, "4/3", "'4/3' is not I/N with I from 1 to N, such as 3/16"),
+        (part, "3", "'3' is not I/N with I from 1 to N, such as 3/16"),
     ],
 )
 def test_what_is_not_allowed(parse, text: str, message: str) -> None:
@@ -28,4 +31,5 @@ def test_what_is_not_allowed(parse, text: str, message: str) -> None:
 def test_what_is_allowed() -> None:
     assert positive_int("12") == 12
     assert [fraction(text) for text in ("0", "1", "0.25")] == [0, 1, 0.25]
+    assert [index for index in range(7) if index in part("2/3")] == [1, 4]
     assert output_path("a/b/").name == "b"

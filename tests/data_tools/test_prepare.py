@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from data_tools import prepare
+from data_tools import document_stage
 from data_tools.prepare import run
 from data_tools.sources import installed_packages
 from megatron_mathcoder.config.errors import DataError
@@ -103,9 +103,9 @@ def test_what_a_person_gets_wrong(tmp_path: Path) -> None:
         ([documents, *out, "--text-field", "body"], "missing field: no 'body' among id, text"),
         (
             [documents, "--output", str(tmp_path / "home")],
-            "exists and was not made by mathcoder prepare; choose another or remove it",
+            "exists and was not made by mathcoder; choose another or remove it",
         ),
-        ([documents, "--output", str(tmp_path / "home"), "--overwrite"], "exists and was not made by mathcoder prepare"),
+        ([documents, "--output", str(tmp_path / "home"), "--overwrite"], "exists and was not made by mathcoder"),
     ]:
         with pytest.raises(DataError) as error:
             run(given)
@@ -181,7 +181,7 @@ def test_stopped_before_the_last_rename_and_run_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "_publish", stop)
+        patch.setattr(document_stage, "_publish", stop)
         with pytest.raises(KeyboardInterrupt):
             run(given)
     (tmp_path / "out.partial/output/documents/.part-00000-000.jsonl.zst.1.tmp").write_bytes(b"torn")
@@ -210,3 +210,40 @@ def test_installed_packages_on_one_and_two_workers(
     assert (
         f"{len(documents) + len(dropped)} documents in = {len(documents)} out + {len(dropped)} dropped" in capsys.readouterr().out
     )
+
+
+def test_the_parts_of_a_job_array_give_the_same_bytes_whichever_ends_last(shared_data: Path, tmp_path: Path) -> None:
+    inputs = sorted(str(path) for path in (shared_data / "benchmarks").glob("*.jsonl"))
+    given = [*inputs, "--text-field", "question", "--max-reject-fraction", "1"]
+    assert run([*given, "--output", str(tmp_path / "whole")]) == 0
+    array = [[*given, "--output", str(tmp_path / "array"), "--part", f"{index}/3", "--workers", "1"] for index in (3, 1, 2)]
+    assert run(array[0]) == 0
+    assert run(array[1]) == 0
+    assert not (tmp_path / "array").exists()
+    assert run(array[2]) == 0
+    assert contents(tmp_path / "array") == contents(tmp_path / "whole")
+    assert not (tmp_path / "array.partial").exists()
+    assert run(array[1]) == 0
+
+
+def test_parts_at_the_same_time_publish_once(shared_data: Path, tmp_path: Path) -> None:
+    inputs = sorted(str(path) for path in (shared_data / "benchmarks").glob("*.jsonl"))
+    given = ["prepare", *inputs, "--text-field", "question", "--max-reject-fraction", "1", "--output", tmp_path / "out"]
+    processes = [
+        subprocess.Popen(command(*given, "--part", f"{index}/3"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for index in (1, 2, 3)
+    ]
+    texts = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], texts
+    assert sum("documents in =" in text for text in texts) == 1
+    assert json.loads((tmp_path / "out/manifest.json").read_bytes())["documents"] > 10_000
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_parts_of_other_settings_do_not_mix(tmp_path: Path) -> None:
+    Path(tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
+    Path(tmp_path / "b.jsonl").write_text('{"text": "b"}\n')
+    given = ["--output", str(tmp_path / "out"), "--part"]
+    assert run([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), *given, "1/2"]) == 0
+    with pytest.raises(DataError, match=r"out.partial holds unfinished work for another output \(.*\); remove it$"):
+        run([str(tmp_path / "b.jsonl"), *given, "2/2"])

@@ -1,0 +1,247 @@
+"""A stage that makes documents: a source's slices, a filter over them, and the folder that a person finds afterwards.
+
+Decides: what every such verb leaves (``DIR/documents/part-*.jsonl.zst`` with rows ``id``, ``text``, ``metadata``;
+``DIR/dropped/part-*.jsonl`` with rows ``id``, ``reason``, ``file``, ``line`` and details; ``DIR/manifest.json``), that ``DIR``
+appears in one rename when all is in it, and that documents in = documents out + dropped.
+Does not: read a corpus (``sources/``), judge a document (a filter), or know slices of anything but documents (``stage.py``).
+
+A filter is a function from documents to documents and ``Dropped``, one for each, in the same order. It works on an iterator, so
+it may look at some documents together. It is pickled into the workers, and loads what is large at its first document.
+"""
+
+import argparse
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from data_tools.arguments import (
+    INPUT_HELP,
+    add_max_reject_fraction,
+    add_overwrite,
+    add_part,
+    add_text_field,
+    add_workers,
+    output_path,
+)
+from data_tools.document import Document, Dropped, reason_kind
+from data_tools.parts import PartWriter, remove_temporary_files, sync_folder, write_json
+from data_tools.pool import Report
+from data_tools.progress import Progress
+from data_tools.sources import Source, SourceSlice
+from data_tools.sources.record_files import RecordFiles
+from data_tools.stage import (
+    PartialFolder,
+    Record,
+    check_conservation,
+    check_rejected,
+    code_version,
+    finished_manifest,
+    identity,
+    run_slices,
+)
+from megatron_mathcoder.config.errors import DataError
+
+REPORT_EVERY_DOCUMENTS = 64
+
+
+class DocumentFilter(Protocol):
+    """Keeps or drops documents. Picklable."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides beside the documents, as JSON data; filters with equal settings give equal output."""
+
+    def __call__(self, documents: Iterable[Document]) -> Iterator[Document | Dropped]:
+        """Yield one item for each document, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTask:
+    """One slice to turn into parts under ``output`` (with ``documents/`` and ``dropped/`` in it)."""
+
+    index: int
+    piece: SourceSlice
+    judge: DocumentFilter | None
+    output: str
+
+
+class _SliceOutput:
+    """The two files of a slice and what is counted while they are written."""
+
+    def __init__(self, documents: PartWriter, dropped: PartWriter) -> None:
+        self._documents, self._dropped = documents, dropped
+        self.unreadable: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.text_bytes = 0
+
+    def keep(self, document: Document) -> None:
+        self._documents.write(document.to_json_line())
+        self.text_bytes += len(document.text.encode())
+
+    def drop(self, dropped: Dropped, reasons: Counter[str]) -> None:
+        self._dropped.write(dropped.to_json_line())
+        reasons[reason_kind(dropped.reason)] += 1
+
+
+def document_slice(task: DocumentTask, report: Report) -> Record:
+    """Write the documents and the dropped rows of one slice; return its counts."""
+    read = read_bytes = 0
+
+    def note_bytes(done: int) -> None:
+        nonlocal read_bytes
+        read_bytes = done
+
+    def readable(output: _SliceOutput) -> Iterator[Document]:
+        nonlocal read
+        for item in task.piece.documents(note_bytes):
+            read += 1
+            if read % REPORT_EVERY_DOCUMENTS == 0:
+                report(read_bytes, read)
+            if isinstance(item, Document):
+                yield item
+            else:
+                output.drop(item, output.unreadable)
+
+    folder = Path(task.output)
+    with (
+        PartWriter(folder / "documents", task.index, ".jsonl.zst") as documents,
+        PartWriter(folder / "dropped", task.index, ".jsonl") as dropped,
+    ):
+        output = _SliceOutput(documents, dropped)
+        stream = readable(output)
+        for item in stream if task.judge is None else task.judge(stream):
+            if isinstance(item, Document):
+                output.keep(item)
+            else:
+                output.drop(item, output.rejected)
+    report(task.piece.bytes, read)
+    return {
+        "bytes": task.piece.bytes,
+        "count": read,
+        "documents": documents.rows,
+        "unreadable": output.unreadable.total(),
+        "dropped": dropped.rows,
+        "dropped_by_reason": dict(sorted((output.unreadable + output.rejected).items())),
+        "text_bytes": output.text_bytes,
+        "parts": documents.parts,
+    }
+
+
+def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every verb that makes documents takes beside its inputs: ``--output``, ``--workers``, ``--part`` …"""
+    parser.add_argument("--output", type=output_path, required=True, metavar="DIR", help="folder to make")
+    add_text_field(parser)
+    parser.add_argument(
+        "--id-field",
+        default="id",
+        metavar="NAME",
+        help="field of the id; a row without one is named FILE:LINE (default: %(default)s)",
+    )
+    add_max_reject_fraction(parser)
+    add_workers(parser)
+    add_part(parser)
+    add_overwrite(parser)
+
+
+def filter_parser(verb: str, description: str) -> argparse.ArgumentParser:
+    """Return the parser of a verb that filters documents, with the arguments they all share."""
+    parser = argparse.ArgumentParser(prog=f"mathcoder {verb}", description=description)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
+    add_stage_arguments(parser)
+    return parser
+
+
+def input_documents(options: argparse.Namespace) -> RecordFiles:
+    """Return the source of the documents that a filter's INPUT arguments name."""
+    return RecordFiles(options.inputs, options.text_field, options.id_field, options.workers)
+
+
+def make_documents(
+    stage: str,
+    source: Source,
+    judge: DocumentFilter | None,
+    options: argparse.Namespace,
+    finish: Callable[[Path, Record], None] | None = None,
+) -> Record | None:
+    """Do a stage: every slice of ``source`` through ``judge``. Return the manifest, or None while other parts are unfinished.
+
+    ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before the
+    folder appears.
+
+    Raises DataError: the output is taken, too many rows could not be read, or nothing was left.
+    """
+    output: Path = options.output
+    wanted = identity(stage, source.settings | ({} if judge is None else judge.settings), source.inputs)
+    if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
+        print(f"{output} is already there, from the same inputs: {manifest['documents']} documents; nothing to do")
+        return manifest
+    _check_free(output, options.overwrite)
+    with PartialFolder(output.with_name(output.name + ".partial"), wanted, options.overwrite, options.part) as partial:
+        new = partial.path / "output"
+        for name in ("documents", "dropped"):
+            (new / name).mkdir(parents=True, exist_ok=True)
+        tasks = [DocumentTask(index, piece, judge, str(new)) for index, piece in enumerate(source.slices)]
+        with Progress(stage, sum(task.piece.bytes for task in tasks), "documents") as progress:
+            records = run_slices(document_slice, tasks, partial, options.workers, progress)
+        if records is None or not partial.may_publish():
+            return None
+        manifest = wanted | _totals(records) | code_version()
+        _check_totals(manifest, source, options.max_reject_fraction, new)
+        if finish is not None:
+            finish(new, manifest)
+        write_json(new / "manifest.json", manifest)
+        _publish(new, output)
+        partial.remove()
+    print(
+        f"{output}: {manifest['documents_in']} documents in = {manifest['documents']} out + {_dropped_text(manifest)}; "
+        f"{manifest['text_bytes'] / 1e6:.1f} MB of text in {len(manifest['parts'])} parts"
+    )
+    return manifest
+
+
+def _check_totals(totals: Record, source: Source, max_reject_fraction: float, new: Path) -> None:
+    check_conservation(totals["documents_in"], totals["documents"], totals["dropped"])
+    if source.counts_rejected:
+        check_rejected(totals["unreadable"], totals["documents_in"], max_reject_fraction, new / "dropped")
+    if totals["documents"] == 0:
+        raise DataError(f"no documents: {_dropped_text(totals)} of {len(source.inputs)} inputs; see {new / 'dropped'}")
+
+
+def _check_free(output: Path, overwrite: bool) -> None:
+    """Refuse to touch a folder that these verbs did not make, also with ``overwrite``: it may be someone's home."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    ours = (output / "manifest.json").exists() and (output / "documents").is_dir()
+    if not (ours and overwrite):
+        raise DataError(f"--output {str(output)!r} exists and was not made by mathcoder; choose another or remove it")
+
+
+def _publish(new: Path, output: Path) -> None:
+    remove_temporary_files(new)
+    if output.exists():
+        shutil.rmtree(output)
+    new.rename(output)
+    sync_folder(output.parent)
+
+
+def _totals(records: Sequence[Record]) -> Record:
+    reasons: Counter[str] = Counter()
+    for record in records:
+        reasons.update(record["dropped_by_reason"])
+    return {
+        "documents_in": sum(record["count"] for record in records),
+        "documents": sum(record["documents"] for record in records),
+        "unreadable": sum(record["unreadable"] for record in records),
+        "dropped": sum(record["dropped"] for record in records),
+        "dropped_by_reason": dict(sorted(reasons.items())),
+        "text_bytes": sum(record["text_bytes"] for record in records),
+        "parts": [part for record in records for part in record["parts"]],
+    }
+
+
+def _dropped_text(totals: Record) -> str:
+    reasons = ", ".join(f"{count} {kind}" for kind, count in totals["dropped_by_reason"].items())
+    return f"{totals['dropped']} dropped" + (f" ({reasons})" if reasons else "")
