@@ -1,0 +1,1 @@
+"""Language models: text in, text out. One protocol, an OpenAI-compatible client and offline vLLM, and a log of replies."""
