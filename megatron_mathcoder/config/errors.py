@@ -29,6 +29,10 @@ class PlatformError(MathCoderError):
     """This machine or its installed packages cannot do what was asked."""
 
 
+class LaunchError(MathCoderError):
+    """Slurm refuses, or a job cannot do what it was submitted for."""
+
+
 class TrainingError(MathCoderError):
     """A run cannot go on: its loss is not finite, or a rank failed."""
 

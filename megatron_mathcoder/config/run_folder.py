@@ -11,10 +11,15 @@ Does not: read or write weights; trainer, converter and launcher share these nam
     RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files, run.toml and checksums.json
     RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
     RUN/logs/rank-1.log               output of local ranks other than 0
+    RUN/logs/slurm-1234.log           output of a Slurm job, all its restarts
+    RUN/submissions/1/                what `mathcoder submit` submitted: code/, recipe.toml, command.sh
+    RUN/attempts/train.jsonl          two rows per attempt of a Slurm job: its start, and how it ended
 """
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from megatron_mathcoder.config.errors import CheckpointError
 
@@ -24,11 +29,21 @@ CHANGES_FILE = "changes.jsonl"
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_FILE = "validation.jsonl"
 CHECKPOINTS = "checkpoints"
+LOGS = "logs"
+SUBMISSIONS = "submissions"
+ATTEMPTS = "attempts"
 PARTIAL_SUFFIX = ".partial"
 LAST_WRITTEN_FILE = "metadata.json"
 """megatron-core writes this file of a checkpoint after all others."""
 
 _NAME = re.compile(r"iter_(\d{7,})")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a JSONL file of a run; a last line torn by a kill is left out. A missing file has no rows."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def checkpoint_name(step: int) -> str:
@@ -51,6 +66,12 @@ def checkpoints_in(folder: Path) -> list[Path]:
     """Return the finished checkpoints of a ``checkpoints`` folder, oldest first."""
     found = [path for path in folder.glob("iter_*") if checkpoint_step(path) >= 0 and is_checkpoint(path)]
     return sorted(found, key=checkpoint_step)
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Return the newest finished checkpoint of a run folder, whole or damaged; None without one."""
+    found = checkpoints_in(run / CHECKPOINTS)
+    return found[-1] if found else None
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from megatron_mathcoder.config.errors import DataError, PlatformError
-from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE
-from megatron_mathcoder.trainer.metrics import read_rows
+from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE, read_rows
 
 PICTURE_FILE = "loss_curve.png"
 SMOOTHING = 0.9

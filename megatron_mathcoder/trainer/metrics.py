@@ -13,22 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE
+from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE, read_rows
 from megatron_mathcoder.config.schema import LoggingSection
 
 LINE_EVERY_SECONDS = 10.0
 """Where no progress bar can be drawn, a line is printed this often."""
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a JSONL file of metrics; a last line torn by a kill is left out. A missing file has no rows."""
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text().splitlines(keepends=True):
-        if line.endswith("\n"):
-            rows.append(json.loads(line))
-    return rows
 
 
 class Metrics:

@@ -6,7 +6,7 @@ from typing import Any
 
 from megatron_mathcoder.config.batch import model_parallel_size
 from megatron_mathcoder.config.loader import load_config
-from megatron_mathcoder.config.run_folder import METRICS_FILE
+from megatron_mathcoder.config.run_folder import METRICS_FILE, read_rows
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.platforms.ranks import Rank
 from tests.multiprocess import run_ranks
@@ -41,8 +41,6 @@ def small_config(folder: Path, dataset: Path, *overrides: str) -> RunConfig:
 
 def train(config: RunConfig, data_parallel_size: int = 1) -> list[dict[str, Any]]:
     """Train on the ranks that ``config`` needs for one copy of the model, times ``data_parallel_size``; return the metrics."""
-    from megatron_mathcoder.trainer.metrics import read_rows
-
     statuses = run_ranks(train_rank, model_parallel_size(config.parallel) * data_parallel_size, config)
     assert set(statuses) == {0}
     return read_rows(Path(config.run.folder) / METRICS_FILE)

@@ -1,0 +1,182 @@
+"""``mathcoder attempt``: one attempt of a Slurm job, from its record's first row to the decision what comes next.
+
+Decides: when the ranks are started and, if they hang, ended; gathers the facts of their end.
+Does not: judge them (``verdict.py``), or know what the command does. Batch scripts call it; nobody types it.
+"""
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import FrameType
+
+from megatron_mathcoder.config.errors import LaunchError
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, checkpoint_step, newest_checkpoint, read_rows
+from megatron_mathcoder.launching import slurm
+from megatron_mathcoder.launching.attempts import AttemptLog, End, Start, unfinished
+from megatron_mathcoder.launching.verdict import Facts, Verdict, decide
+
+POLL_SECONDS = 0.5
+END_SECONDS = 60.0
+"""From asking srun to end its ranks to killing srun; Slurm itself kills the ranks after KillWait, 30 s by default."""
+COUNTED = ("crashed", "stalled", "out of time")
+"""Outcomes that are counted against the limit while no checkpoint is made."""
+
+
+def run(argv: list[str]) -> int:
+    """Run ``mathcoder attempt``: 0 finished, else the status of the ranks; a requeued job is killed before that matters."""
+    parser = argparse.ArgumentParser(
+        prog="mathcoder attempt",
+        description="Inside a Slurm job: record an attempt in FOLDER/attempts, run COMMAND (srun …), and when it ends "
+        "requeue the job, or not. The batch scripts in launch/ call it.",
+    )
+    parser.add_argument("folder", type=Path, help="the run folder")
+    parser.add_argument("--name", default="train", help="name of the job in the folder, such as filter-3-of-16 (default train)")
+    parser.add_argument("--job", required=True, help="$SLURM_JOB_ID")
+    parser.add_argument("--restart", type=int, default=0, help="$SLURM_RESTART_COUNT")
+    parser.add_argument("--gpu", default="", help="kind of GPU, for mathcoder status to know the MFU")
+    parser.add_argument("--ranks", type=int, default=0, help="number of ranks")
+    parser.add_argument(
+        "--crash-limit", type=int, default=3, help="crashes without a new checkpoint that end the job (default 3)"
+    )
+    parser.add_argument(
+        "--stall-minutes", type=float, default=0.0, help="end the ranks when nothing in FOLDER changes; 0 = never"
+    )
+    parser.add_argument(
+        "--needs", action="append", default=[], metavar="FOLDER:NAME[/PARTS]", help="jobs that must have finished"
+    )
+    parser.add_argument("command", nargs="+", help="after --: srun and what it runs")
+    arguments = parser.parse_args(argv)
+    log = AttemptLog(arguments.folder, arguments.name)
+    if log.finished() and log.read()[-1].start.job == arguments.job:
+        print(f"{arguments.name}: finished before; nothing is started", flush=True)
+        return 0
+    for need in arguments.needs:
+        if lines := unfinished(need):
+            raise LaunchError(
+                f"{arguments.name} needs {need}, where {len(lines)} did not finish: {'; '.join(lines)}; "
+                "mend that and submit it again, then this"
+            )
+    log.write(
+        Start(
+            job=arguments.job,
+            restart=arguments.restart,
+            saved_step=saved_step(arguments.folder),
+            gpu=arguments.gpu,
+            ranks=arguments.ranks,
+        )
+    )
+    return _attempt(arguments, log)
+
+
+def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
+    ranks = Ranks(arguments.command, arguments.folder, arguments.stall_minutes * 60)
+    status = ranks.wait()
+    folder, job = arguments.folder, arguments.job
+    facts = Facts(
+        status=status,
+        ended_by_slurm=ranks.told_to_end,
+        out_of_time=ranks.told_to_end and slurm.ran_out_of_time(job),
+        stalled=ranks.stalled,
+        saved_before=log.read()[-1].start.saved_step,
+        saved_after=saved_step(folder),
+        crashes_before=crashes_in_a_row(log, job),
+    )
+    verdict = decide(facts, arguments.crash_limit)
+    log.write(
+        End(
+            job=job,
+            restart=arguments.restart,
+            status=status,
+            saved_step=facts.saved_after,
+            last_step=last_step(folder),
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+        )
+    )
+    return _act(arguments.name, job, verdict, status)
+
+
+def _act(name: str, job: str, verdict: Verdict, status: int) -> int:
+    print(f"{name}: {verdict.outcome}: {verdict.reason}{'; requeued' if verdict.requeue else ''}", flush=True)
+    if verdict.requeue and (refusal := slurm.requeue(job)):
+        raise LaunchError(f"job {job} cannot be requeued: {refusal}; submit the run again, it goes on from its newest checkpoint")
+    return status
+
+
+class Ranks:
+    """The running command, and what happened to it from outside."""
+
+    def __init__(self, command: list[str], folder: Path, stall_seconds: float) -> None:
+        """Start ``command``; end it when ``folder`` shows no change for ``stall_seconds`` (0 = never)."""
+        self.told_to_end = False
+        self.stalled = False
+        self._folder = folder
+        self._stall_seconds = stall_seconds
+        self._started = time.time()
+        # Slurm signals the ranks itself. This process must outlive them, and remember that the job was told to end.
+        signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        try:
+            self._process = subprocess.Popen(command)
+        except OSError as error:
+            raise LaunchError(f"{command[0]}: {error.strerror}; batch scripts start ranks by srun") from error
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.told_to_end = True
+
+    def wait(self) -> int:
+        """Return the command's exit status when it has ended; 128 + signal if it was killed."""
+        while True:
+            try:
+                status = self._process.wait(POLL_SECONDS)
+                return status if status >= 0 else 128 - status
+            except subprocess.TimeoutExpired:
+                if self._stall_seconds and not self.stalled and time.time() - self._last_sign() > self._stall_seconds:
+                    self._end_stalled()
+
+    def _last_sign(self) -> float:
+        """Return when the attempt started or something in the run folder last changed, seconds since 1970."""
+        return max([self._started, *changes_of(self._folder)])
+
+    def _end_stalled(self) -> None:
+        print(f"nothing in {self._folder} has changed for {self._stall_seconds / 60:g} minutes; ending the ranks", flush=True)
+        self.stalled = True
+        self._process.terminate()  # srun passes it on, and Slurm kills what is left after KillWait
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def changes_of(folder: Path) -> list[float]:
+    """Return when the files changed that a living run changes: its metrics and its checkpoints; seconds since 1970."""
+    times = []
+    for path in [folder / METRICS_FILE, folder / CHECKPOINTS, *(folder / CHECKPOINTS).glob("iter_*/*")]:
+        with contextlib.suppress(FileNotFoundError):  # the run deletes and renames as we look
+            times.append(path.stat().st_mtime)
+    return times
+
+
+def saved_step(folder: Path) -> int:
+    """Return the step of the run's newest whole checkpoint, 0 without one."""
+    newest = newest_checkpoint(folder)
+    return checkpoint_step(newest) if newest else 0
+
+
+def last_step(folder: Path) -> int:
+    """Return the last step in metrics.jsonl, 0 without one."""
+    rows = read_rows(folder / METRICS_FILE)
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def crashes_in_a_row(log: AttemptLog, job: str) -> int:
+    """Return how many of this job's ended attempts, counted back from now, failed without a new checkpoint."""
+    count = 0
+    for attempt in reversed(log.read()):
+        if attempt.start.job != job or (attempt.end is not None and attempt.end.saved_step > attempt.start.saved_step):
+            break
+        count += attempt.end is not None and attempt.end.outcome in COUNTED
+    return count
