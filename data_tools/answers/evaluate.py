@@ -1,0 +1,262 @@
+"""What an expression is worth: an exact fraction where it has one, a number of fifty digits where not.
+
+Decides: that equality of expressions is judged by value. Constants must agree to forty digits; expressions with variables at
+several fixed points, the same in every process, so a verdict depends on the two answers alone. Two different analytic
+expressions agree at a random point with probability zero. Every size is bounded before anything is computed.
+Does not: simplify or read text; the tree comes from ``expression``.
+"""
+
+import math
+import operator
+import threading
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+
+from data_tools.answers.values import Number, Operation, Quantity, Symbol, Value
+
+DIGITS = 50
+AGREEING_DIGITS = 38
+MAX_EXACT_BITS = 8192
+MAX_EXPONENT = 10**6
+_GROWING = frozenset(["exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial"])
+POINTS = 5
+
+# One context and one lock: mpmath's caches of pi and of logarithms are not safe between threads.
+_context = mpmath.MPContext()
+_context.dps = DIGITS
+_lock = threading.Lock()
+
+
+class NoValue(ValueError):
+    """The expression has no value that can be computed within the bounds."""
+
+
+_EXACT_ROUNDINGS: dict[str, Callable[[Fraction], Fraction | int]] = {"abs": abs, "floor": math.floor, "ceiling": math.ceil}
+
+
+def exact(value: Value) -> Fraction | None:
+    """Return the value as a fraction, or None when it is irrational, holds a variable, or is too large to write out."""
+    if isinstance(value, Number):
+        return value.value
+    if isinstance(value, Quantity):
+        return exact(value.value)
+    if not isinstance(value, Operation):
+        return None
+    arguments = [exact(argument) for argument in value.arguments]
+    known = [argument for argument in arguments if argument is not None]
+    if len(known) != len(arguments) or not known:
+        return None
+    return _exact_operation(value.name, known)
+
+
+def _exact_operation(name: str, x: list[Fraction]) -> Fraction | None:
+    if sum(a.numerator.bit_length() + a.denominator.bit_length() for a in x) > MAX_EXACT_BITS:
+        return None
+    if name == "add":
+        return sum(x, Fraction(0))
+    if name == "multiply":
+        return math.prod(x, start=Fraction(1))
+    if name == "negative":
+        return -x[0]
+    if name == "percent":
+        return x[0] / 100
+    if name == "divide":
+        return x[0] / x[1] if x[1] else None
+    if name == "power":
+        return _exact_power(x[0], x[1])
+    if name in _EXACT_ROUNDINGS:
+        return Fraction(_EXACT_ROUNDINGS[name](x[0]))
+    if name == "sqrt":
+        return _exact_power(x[0], Fraction(1, 2))
+    if name in ("factorial", "binomial") and all(a.denominator == 1 and 0 <= a <= 500 for a in x):
+        return Fraction(math.factorial(int(x[0])) if name == "factorial" else math.comb(int(x[0]), int(x[1])))
+    if name in ("max", "min"):
+        return max(x) if name == "max" else min(x)
+    if name == "gcd" and all(a.denominator == 1 for a in x):
+        return Fraction(math.gcd(*(int(a) for a in x)))
+    return x[0] % x[1] if name == "mod" and x[1] else None
+
+
+def _exact_power(a: Fraction, b: Fraction) -> Fraction | None:
+    if b.denominator == 2 and a >= 0:
+        roots = math.isqrt(a.numerator), math.isqrt(a.denominator)
+        if roots[0] ** 2 != a.numerator or roots[1] ** 2 != a.denominator:
+            return None
+        a, b = Fraction(*roots), b * 2
+    bits = (a.numerator.bit_length() + a.denominator.bit_length()) * abs(b)
+    if b.denominator != 1 or bits > MAX_EXACT_BITS or (a == 0 and b < 0):
+        return None
+    return a ** int(b)
+
+
+def symbols(value: Value) -> set[str]:
+    """Return the names of the variables in an expression."""
+    if isinstance(value, Symbol):
+        return {value.name}
+    if isinstance(value, Quantity):
+        return symbols(value.value)
+    return set().union(*map(symbols, value.arguments)) if isinstance(value, Operation) else set()
+
+
+def agree(left: Value, right: Value) -> bool:
+    """Return whether two expressions have the same value, at every point tried when they hold variables.
+
+    Raises NoValue: one of them cannot be computed.
+    """
+    difference = _samples(left, right)
+    return all(_close(a, b) for a, b in difference)
+
+
+def proportional(left: Value, right: Value, positive: bool) -> bool:
+    """Return whether ``left`` is a constant multiple of ``right`` (a positive one, if asked), neither being constantly zero.
+
+    Raises NoValue: one of them cannot be computed.
+    """
+    pairs = _samples(left, right)
+    with _lock:
+        if any(_close(a, 0) or _close(b, 0) for a, b in pairs):
+            return False
+        ratios = [a / b for a, b in pairs]
+        real = all(abs(ratio.imag) <= abs(ratio) * mpmath.mpf(10) ** -AGREEING_DIGITS for ratio in ratios)
+    return all(_close(ratio, ratios[0]) for ratio in ratios) and (not positive or (real and ratios[0].real > 0))
+
+
+def compare_reals(left: Value, right: Value) -> tuple[Any, Any]:
+    """Return two constants as numbers of fifty digits.
+
+    Raises NoValue: one holds a variable, is not real or not finite, or cannot be computed.
+    """
+    with _lock:
+        values = [_numeric(each, {}) for each in (left, right)]
+    if any(_context.isinf(v) for v in values):
+        raise NoValue("it is not finite")
+    if any(abs(v.imag) > abs(v) * _context.mpf(10) ** -AGREEING_DIGITS for v in values):
+        raise NoValue("it is not real")
+    return values[0].real, values[1].real
+
+
+def _samples(left: Value, right: Value) -> list[tuple[Any, Any]]:
+    names = sorted(symbols(left) | symbols(right))
+    pairs: list[tuple[Any, Any]] = []
+    with _lock:
+        for point in range(POINTS if names else 1):
+            bindings = {name: _coordinate(point, index) for index, name in enumerate(names)}
+            pairs.append((_numeric(left, bindings), _numeric(right, bindings)))
+    return pairs
+
+
+def _coordinate(point: int, index: int) -> Any:
+    """Return a variable's value at a point: an irrational number between 0.3 and 2.3, negative at the last two points."""
+    position = _context.mpf(0.3) + 2 * _fraction_part(
+        _context.sqrt(2) * (7 * point + 13 * index + 5) + _context.sqrt(3) * (point + 1)
+    )
+    return _context.mpc(-position if point >= POINTS - 2 else position)
+
+
+def _fraction_part(x: Any) -> Any:
+    return x - _context.floor(x)
+
+
+def _close(a: Any, b: Any) -> bool:
+    scale = max(abs(a), abs(b))
+    if _context.isinf(scale) or _context.isnan(scale):
+        return bool(a == b)
+    return bool(abs(a - b) <= scale * _context.mpf(10) ** -AGREEING_DIGITS)
+
+
+def _numeric(value: Value, bindings: Mapping[str, Any]) -> Any:
+    if isinstance(value, Number):
+        return _context.mpc(_context.mpf(value.value.numerator) / value.value.denominator)
+    if isinstance(value, Quantity):
+        return _numeric(value.value, bindings)
+    if isinstance(value, Symbol):
+        if value.name not in bindings:
+            raise NoValue(f"{value.name} has no value")
+        return bindings[value.name]
+    if not isinstance(value, Operation):
+        raise NoValue(f"a {type(value).__name__.lower()} is no expression")
+    if not value.arguments:
+        return _constant(value.name)
+    if (known := exact(value)) is not None:
+        return _context.mpc(_context.mpf(known.numerator) / known.denominator)
+    arguments = [_numeric(argument, bindings) for argument in value.arguments]
+    try:
+        result = _operation(value.name, arguments)
+    except (ZeroDivisionError, ValueError, OverflowError, TypeError, mpmath.libmp.NoConvergence) as error:
+        raise NoValue(f"{value.name} has no value here") from error
+    if _context.isnan(result):
+        raise NoValue(f"{value.name} has no value here")
+    return _context.mpc(result)
+
+
+def _constant(name: str) -> Any:
+    if name == "infinity":
+        return _context.mpc(_context.inf)
+    constants = {"pi": _context.pi, "e": _context.e, "i": _context.mpc(0, 1)}
+    if name not in constants:
+        raise NoValue(f"{name} has no value")
+    return _context.mpc(constants[name])
+
+
+def _operation(name: str, x: list[Any]) -> Any:
+    if name == "add":
+        return _total(x)
+    if name == "power":
+        if abs(x[1]) > MAX_EXPONENT:
+            raise NoValue("an exponent is too large")
+        return _power(x[0], x[1])
+    if name == "log":
+        return _context.log(x[0]) / _context.log(x[1]) if len(x) == 2 else _context.log(x[0])
+    if (
+        name in ("exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial")
+        and abs(x[0]) > MAX_EXPONENT
+    ):
+        raise NoValue("an argument is too large")
+    function = _FUNCTIONS.get(name)
+    if function is None:
+        raise NoValue(f"{name} cannot be computed")
+    return function(*x)
+
+
+def _total(terms: list[Any]) -> Any:
+    """Return the sum; what is left of terms that cancel is a rounding error and counts as the zero it stands for."""
+    total = sum(terms[1:], terms[0])
+    return _context.mpc(0) if abs(total) < max(map(abs, terms)) * _context.mpf(10) ** -(DIGITS - 5) else total
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if exponent.imag == 0 and exponent.real == int(exponent.real):
+        return base ** int(exponent.real)
+    return base**exponent
+
+
+def _rounded(rounding: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: rounding(x.real) if x.imag == 0 else rounding(x)
+
+
+def _odd_root(x: Any, n: Any) -> Any:
+    """Return the real root of a negative number where the degree is odd, the principal root elsewhere."""
+    degree = int(n.real)
+    if x.imag == 0 and x.real < 0 and degree % 2:
+        return -_context.root(-x, degree)
+    return _context.root(x, degree)
+
+
+_LIBRARY = "exp sqrt sin cos tan cot sec csc sinh cosh tanh asin acos atan asinh acosh atanh factorial binomial"
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(_context, name) for name in _LIBRARY.split(" ")},
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "negative": operator.neg,
+    "percent": lambda x: x / 100,
+    "abs": abs,
+    "floor": _rounded(_context.floor),
+    "ceiling": _rounded(_context.ceil),
+    "cbrt": lambda x: _odd_root(x, _context.mpc(3)),
+    "root": _odd_root,
+    "log10": lambda x: _context.log(x) / _context.log(10),
+    "acot": lambda x: _context.atan(1 / x),
+}
