@@ -48,10 +48,26 @@ def output_path(text: str) -> Path:
     return path
 
 
+def add_inputs(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add the INPUT arguments, at least one; ``text`` is their help."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
+
+
 def add_text_field(parser: argparse.ArgumentParser) -> None:
     """Add ``--text-field``."""
     parser.add_argument(
         "--text-field", default="text", metavar="NAME", help="field of the text, dots for nested ones (default: %(default)s)"
+    )
+
+
+def add_row_fields(parser: argparse.ArgumentParser) -> None:
+    """Add ``--text-field`` and ``--id-field``."""
+    add_text_field(parser)
+    parser.add_argument(
+        "--id-field",
+        default="id",
+        metavar="NAME",
+        help="field of the id; a row without one is named FILE:LINE (default: %(default)s)",
     )
 
 

@@ -19,10 +19,11 @@ from typing import Any, Protocol
 
 from data_tools.arguments import (
     INPUT_HELP,
+    add_inputs,
     add_max_reject_fraction,
     add_overwrite,
     add_part,
-    add_text_field,
+    add_row_fields,
     add_workers,
     output_path,
 )
@@ -65,6 +66,7 @@ class DocumentTask:
     index: int
     piece: SourceSlice
     judge: DocumentFilter | None
+    choices: frozenset[str]
     output: str
 
 
@@ -103,7 +105,8 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
             if isinstance(item, Document):
                 yield item
             else:
-                output.drop(item, output.unreadable)
+                chosen = reason_kind(item.reason) in task.choices
+                output.drop(item, output.rejected if chosen else output.unreadable)
 
     folder = Path(task.output)
     with (
@@ -133,13 +136,6 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
 def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every verb that makes documents takes beside its inputs: ``--output``, ``--workers``, ``--part`` …"""
     parser.add_argument("--output", type=output_path, required=True, metavar="DIR", help="folder to make")
-    add_text_field(parser)
-    parser.add_argument(
-        "--id-field",
-        default="id",
-        metavar="NAME",
-        help="field of the id; a row without one is named FILE:LINE (default: %(default)s)",
-    )
     add_max_reject_fraction(parser)
     add_workers(parser)
     add_part(parser)
@@ -149,7 +145,8 @@ def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
 def filter_parser(verb: str, description: str) -> argparse.ArgumentParser:
     """Return the parser of a verb that filters documents, with the arguments they all share."""
     parser = argparse.ArgumentParser(prog=f"mathcoder {verb}", description=description)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=INPUT_HELP)
+    add_inputs(parser, INPUT_HELP)
+    add_row_fields(parser)
     add_stage_arguments(parser)
     return parser
 
@@ -183,13 +180,13 @@ def make_documents(
         new = partial.path / "output"
         for name in ("documents", "dropped"):
             (new / name).mkdir(parents=True, exist_ok=True)
-        tasks = [DocumentTask(index, piece, judge, str(new)) for index, piece in enumerate(source.slices)]
+        tasks = [DocumentTask(index, piece, judge, source.choices, str(new)) for index, piece in enumerate(source.slices)]
         with Progress(stage, sum(task.piece.bytes for task in tasks), "documents") as progress:
             records = run_slices(document_slice, tasks, partial, options.workers, progress)
         if records is None or not partial.may_publish():
             return None
         manifest = wanted | _totals(records) | code_version()
-        _check_totals(manifest, source, options.max_reject_fraction, new)
+        _check_totals(manifest, len(source.inputs), options.max_reject_fraction, new)
         if finish is not None:
             finish(new, manifest)
         write_json(new / "manifest.json", manifest)
@@ -202,12 +199,11 @@ def make_documents(
     return manifest
 
 
-def _check_totals(totals: Record, source: Source, max_reject_fraction: float, new: Path) -> None:
+def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: Path) -> None:
     check_conservation(totals["documents_in"], totals["documents"], totals["dropped"])
-    if source.counts_rejected:
-        check_rejected(totals["unreadable"], totals["documents_in"], max_reject_fraction, new / "dropped")
+    check_rejected(totals["unreadable"], totals["documents_in"], max_reject_fraction, new / "dropped")
     if totals["documents"] == 0:
-        raise DataError(f"no documents: {_dropped_text(totals)} of {len(source.inputs)} inputs; see {new / 'dropped'}")
+        raise DataError(f"no documents: {_dropped_text(totals)} of {inputs} inputs; see {new / 'dropped'}")
 
 
 def _check_free(output: Path, overwrite: bool) -> None:

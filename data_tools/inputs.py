@@ -11,6 +11,7 @@ beginning, so such a file is one slice.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from megatron_mathcoder.config.errors import DataError
@@ -51,23 +52,29 @@ class InputFile:
         return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
 
 
-def find_files(inputs: Sequence[str]) -> list[str]:
+def find_files(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES, pattern: str = "*") -> list[str]:
     """Return the files that ``inputs`` name: arguments in the order given, a folder's files sorted by path.
 
-    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Other files of a folder are passed over, and so are
-    hidden files, ``*.rejected.jsonl`` and what is in ``*.partial`` folders.
+    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Of a folder, only files with one of ``suffixes`` (in
+    any case) and a name like one of ``pattern`` (``cc_en*,cc_fr*``) count; the others are passed over, and so are hidden files,
+    ``*.rejected.jsonl`` and what is in ``*.partial`` folders.
 
     Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice.
     """
+    listed = ", ".join(suffixes)
     found: list[str] = []
     for name in inputs:
         path = Path(name)
         if path.is_dir():
-            found += _files_of_folder(path)
+            files = _files_of_folder(path, tuple(suffixes), pattern)
+            if not files:
+                named = "" if pattern == "*" else f" named like {pattern!r}; --files names others"
+                raise DataError(f"input folder {path.as_posix()!r} holds no {listed} file{named}")
+            found += files
         elif not path.exists():
-            raise DataError(f"input {name!r} does not exist; name a file or a folder with {_suffix_list()}")
-        elif not path.name.endswith(SUFFIXES):
-            raise DataError(f"input {name!r} has an unknown suffix; readable are {_suffix_list()}")
+            raise DataError(f"input {name!r} does not exist; name a file or a folder with {listed}")
+        elif not path.name.lower().endswith(tuple(suffixes)):
+            raise DataError(f"input {name!r} has an unknown suffix; readable are {listed}")
         else:
             found.append(path.as_posix())
     seen: set[Path] = set()
@@ -79,22 +86,19 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     return found
 
 
-def _files_of_folder(folder: Path) -> list[str]:
-    root = folder / "documents" if (folder / "documents").is_dir() else folder
-    files = sorted(path.as_posix() for path in root.rglob("*") if path.name.endswith(SUFFIXES) and not _is_ours(path, root))
-    if not files:
-        raise DataError(f"input folder {folder.as_posix()!r} holds no {_suffix_list()} file")
-    return files
+def _files_of_folder(folder: Path, suffixes: tuple[str, ...], pattern: str) -> list[str]:
+    # A web site may have a folder of that name too; there it is one among others.
+    root = folder / "documents" if suffixes == SUFFIXES and (folder / "documents").is_dir() else folder
+    patterns = pattern.split(",")
+    named = [path for path in root.rglob("*") if path.name.lower().endswith(suffixes)]
+    wanted = [path for path in named if any(fnmatch(path.name, one) for one in patterns)]
+    return sorted(path.as_posix() for path in wanted if path.is_file() and not _is_ours(path, root))
 
 
 def _is_ours(path: Path, root: Path) -> bool:
     """Say whether a file below ``root`` is no input but what a verb with its output in the same folder has left there."""
     unfinished = any(part.endswith(".partial") for part in path.relative_to(root).parts)
     return unfinished or path.name.startswith(".") or path.name.endswith(".rejected.jsonl")
-
-
-def _suffix_list() -> str:
-    return ", ".join(SUFFIXES)
 
 
 def slice_size(total_bytes: int) -> int:

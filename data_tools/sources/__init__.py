@@ -1,8 +1,11 @@
 """Sources: one corpus per file. A source plans its slices; a slice reads itself and yields documents or says what it drops.
 
-A source writes nothing and knows no other source; ``data_tools.prepare`` drives it.
+A source writes nothing and knows no other source; ``data_tools.prepare`` drives it. Its module is named in ``catalogue.py``
+and has two functions: ``add_arguments(parser)`` for the options it alone knows, and ``from_options(options)``, which makes the
+source.
 """
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -27,9 +30,19 @@ class Source(Protocol):
     """What was asked for; JSON data."""
     inputs: list[dict[str, Any]]
     """What it is made from, with sizes and hashes."""
-    counts_rejected: bool
-    """Whether what it drops counts towards ``--max-reject-fraction``: rows that should have been readable, not a choice."""
+    choices: frozenset[str]
+    """Kinds of reasons that are this source's choice (``too short``). Every other drop is damage, and too much of it an error."""
 
     @property
     def slices(self) -> Sequence[SourceSlice]:
         """Its pieces, in the order of the output."""
+
+
+class SourceModule(Protocol):
+    """What ``prepare`` asks of a module in ``catalogue.SOURCES``."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add INPUT, where the source reads any, and the source's own options."""
+
+    def from_options(self, options: argparse.Namespace) -> Source:
+        """Make the source. Raises DataError for what a person can mend."""

@@ -7,6 +7,7 @@ Does not: import the packages. Two prose documents cannot be equal, since each b
 files leaves no exact duplicates.
 """
 
+import argparse
 import ast
 import hashlib
 import importlib.metadata
@@ -27,6 +28,7 @@ from megatron_mathcoder.config.errors import DataError
 NAME = "installed_packages"
 DEFAULT_PACKAGES = ("sympy", "mpmath", "networkx", "numpy", "scipy")
 MIN_CHARACTERS = 200
+CHOICES = frozenset({"test module", "duplicate", "too short"})
 SLICE_BYTES = 2**21
 """About a second of work, so that two workers end together."""
 
@@ -134,13 +136,25 @@ def _walk(node: ast.AST, name: str, depth: int = 1) -> Iterator[tuple[str, int, 
             yield from _walk(child, f"{name}.{child.name}", depth + 1)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add INPUT, to say that there is none, and ``--packages``."""
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="none: this source reads what is installed")
+    packages = ",".join(DEFAULT_PACKAGES)
+    parser.add_argument("--packages", metavar="A,B", help=f"packages to read (default: those installed of {packages})")
+
+
+def from_options(options: argparse.Namespace) -> "InstalledPackages":
+    """Make the source. Raises DataError for an INPUT, and as ``InstalledPackages`` does."""
+    if options.inputs:
+        raise DataError(f"--source {NAME} reads no INPUT, but {options.inputs[0]!r} was given; leave one of the two out")
+    return InstalledPackages(options.packages.split(",") if options.packages else None)
+
+
 class InstalledPackages:
     """Source of the modules of ``packages``; of ``DEFAULT_PACKAGES``, as far as installed, when None.
 
     Raises DataError: a named package, or every default one, is not installed.
     """
-
-    counts_rejected = False
 
     def __init__(self, packages: Sequence[str] | None) -> None:
         wanted = tuple(packages or DEFAULT_PACKAGES)
@@ -153,6 +167,7 @@ class InstalledPackages:
         if missing:
             print(f"not installed, so not read: {', '.join(missing)}")
         self.settings: dict[str, Any] = {"source": NAME, "packages": list(folders), "min_characters": MIN_CHARACTERS}
+        self.choices = CHOICES
         self.inputs: list[dict[str, Any]] = []
         modules: list[Module] = []
         seen: dict[bytes, str] = {}

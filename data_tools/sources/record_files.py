@@ -1,19 +1,31 @@
-"""The user's own corpora: JSONL (plain, gzip, zstd) and parquet files with a text field.
+"""Corpora whose documents are rows: JSONL (plain, gzip, zstd) and parquet files with a text field.
 
 Decides: what of a row becomes the document (text, id, the rest as metadata) and what its provenance says.
-Does not: change the text, or judge it; filters do. What cannot be read is dropped with file, line and reason.
+Does not: change the text, or judge it. A corpus with rules of its own brings a ``RowRule``. What cannot be read is dropped with
+file, line and reason.
 """
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields
 from data_tools.document import Document, Dropped
-from data_tools.inputs import InputSlice, find_files
+from data_tools.inputs import SUFFIXES, InputSlice, find_files
 from data_tools.rows import BadRow, Row, RowReader, check_text_field, text_of
+from data_tools.sources.row_provenance import known_origin
 from data_tools.stage import scan_inputs
+from megatron_mathcoder.config.errors import DataError
 
 NAME = "record_files"
+
+
+class RowRule(Protocol):
+    """What a corpus does with the document that a row gives; picklable."""
+
+    def __call__(self, document: Document) -> Document | str:
+        """Return the document, changed or not, or the reason why it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,10 @@ class RecordSlice:
     """A slice of one file, with the names of the fields to read."""
 
     piece: InputSlice
+    source: str
     text_field: str
     id_field: str
+    rule: RowRule | None = None
 
     @property
     def bytes(self) -> int:
@@ -33,13 +47,19 @@ class RecordSlice:
         """Yield one item per row that is not blank."""
         reader = RowReader(self.piece)
         for row in reader:
-            text = row if isinstance(row, BadRow) else text_of(row, self.text_field)
-            place = f"{self.piece.path}:{row.line}"
-            if isinstance(text, str) and isinstance(row, Row):
-                yield self._document(row, text, place)
-            elif isinstance(text, BadRow):
-                yield Dropped(place, text.reason, self.piece.path, row.line)
+            yield self._document_or_dropped(row)
             report_bytes(reader.bytes_read)
+
+    def _document_or_dropped(self, row: Row | BadRow) -> Document | Dropped:
+        place = f"{self.piece.path}:{row.line}"
+        if isinstance(row, BadRow):
+            return Dropped(place, row.reason, self.piece.path, row.line)
+        text = text_of(row, self.text_field)
+        if isinstance(text, BadRow):
+            return Dropped(place, text.reason, self.piece.path, row.line)
+        document = self._document(row, text, place)
+        kept = document if self.rule is None else self.rule(document)
+        return Dropped(document.id, kept, self.piece.path, row.line) if isinstance(kept, str) else kept
 
     def _document(self, row: Row, text: str, place: str) -> Document:
         rest = _without(row.value, self.text_field.split("."))
@@ -47,7 +67,13 @@ class RecordSlice:
         # A document that comes out of another stage keeps its metadata where it was, provenance included.
         metadata: dict[str, Any] = rest.pop("metadata") if isinstance(rest.get("metadata"), dict) else {}
         metadata = {**rest, **metadata}
-        metadata.setdefault("provenance", {"source": NAME, "file": self.piece.path, "line": row.line})
+        if "provenance" not in metadata:
+            metadata["provenance"] = {
+                "source": self.source,
+                "file": self.piece.path,
+                "line": row.line,
+                **known_origin(metadata),
+            }
         return Document(place if given_id in (None, "") else str(given_id), text, metadata)
 
 
@@ -64,23 +90,65 @@ def _without(value: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 class RecordFiles:
-    """Source of the files and folders in ``inputs``.
+    """Source of the rows of the files and folders in ``inputs``; of a folder, files with a name like ``pattern``.
 
-    Raises DataError when they cannot be found (see ``find_files``).
+    Raises DataError when they cannot be found (see ``find_files``), or their first rows have no such text field.
     """
 
-    counts_rejected = True
-
-    def __init__(self, inputs: Sequence[str], text_field: str, id_field: str, workers: int) -> None:
-        files = scan_inputs(find_files(inputs), workers)
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        text_field: str,
+        id_field: str,
+        workers: int,
+        *,
+        source: str = NAME,
+        pattern: str = "*",
+        rule: RowRule | None = None,
+        rule_settings: dict[str, Any] | None = None,
+        choices: frozenset[str] = frozenset(),
+    ) -> None:
+        files = scan_inputs(find_files(inputs, SUFFIXES, pattern), workers)
         # Ids may be made from paths, so the paths as typed belong to what makes two outputs the same.
         self.settings: dict[str, Any] = {
-            "source": NAME,
+            "source": source,
             "text_field": text_field,
             "id_field": id_field,
+            **(rule_settings or {}),
             "files": [file.path for file in files],
         }
+        self.choices = choices
         self.inputs = [file.manifest_entry() for file in files]
-        self.slices = [RecordSlice(piece, text_field, id_field) for file in files for piece in file.slices]
+        self.slices = [RecordSlice(piece, source, text_field, id_field, rule) for file in files for piece in file.slices]
         if self.slices:
             check_text_field(self.slices[0].piece, text_field)
+
+
+def add_file_pattern(parser: argparse.ArgumentParser, default: str = "*") -> None:
+    """Add ``--files``."""
+    parser.add_argument(
+        "--files",
+        default=default,
+        metavar="A,B",
+        help="names of the files to read from a folder, * for anything (default: %(default)s)",
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add INPUT and the names of the fields."""
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=INPUT_HELP)
+    add_row_fields(parser)
+    add_file_pattern(parser)
+
+
+def add_row_arguments(parser: argparse.ArgumentParser, pattern: str = "*") -> None:
+    """Add what a published corpus of rows needs: its field names are known."""
+    add_inputs(parser, INPUT_HELP)
+    add_file_pattern(parser, pattern)
+
+
+def from_options(options: argparse.Namespace) -> RecordFiles:
+    """Make the source."""
+    if not options.inputs:
+        raise DataError("no INPUT given; name files or folders, or use --source installed_packages")
+    return RecordFiles(options.inputs, options.text_field, options.id_field, options.workers, pattern=options.files)

@@ -47,7 +47,7 @@ def test_every_row_is_kept_or_dropped_with_its_place(tmp_path: Path, monkeypatch
         return {"source": "record_files", "file": file, "line": line}
 
     assert rows_of(Path("out/documents")) == [
-        {"id": "one", "text": "first", "metadata": {"url": "u", "provenance": from_file("in/a.jsonl", 1)}},
+        {"id": "one", "text": "first", "metadata": {"url": "u", "provenance": from_file("in/a.jsonl", 1) | {"url": "u"}}},
         {"id": "in/a.jsonl:2", "text": "second", "metadata": {"provenance": from_file("in/a.jsonl", 2)}},
         {"id": "5", "text": "fifth", "metadata": {"m": 1, "provenance": from_file("in/a.jsonl", 5)}},
         {"id": "in/b.jsonl.gz:1", "text": "sixth", "metadata": {"provenance": from_file("in/b.jsonl.gz", 1)}},
