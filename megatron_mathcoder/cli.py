@@ -29,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb("data_tools.prepare:run", "raw corpora to documents (JSONL parts with an id and a text)"),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
+    "run-code": Verb("data_tools.sandbox.run_code:run", "run one Python file in the sandbox and print one JSON object"),
     "plan": Verb("megatron_mathcoder.planning.main:run", "say what a recipe needs and takes on GPUs that need not be here"),
     "train": Verb("megatron_mathcoder.trainer.main:run", "train a model from one TOML recipe"),
     "submit": Verb("megatron_mathcoder.launching.submit:run", "check a training run and hand it to Slurm"),
