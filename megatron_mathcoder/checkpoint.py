@@ -7,13 +7,14 @@ Does not: choose when to save, or what to do with a bad checkpoint.
 A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so a torn save is never taken for a checkpoint.
 """
 
+import contextlib
 import os
 import shutil
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch.distributed as dist
 from megatron.core import dist_checkpointing
@@ -23,10 +24,10 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from megatron_mathcoder.config.checksums import checksum, damaged_files, read_checksums, write_checksums
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoints_in
+from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoint_step, checkpoints_in
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.model.gpt import CausalLM
-from megatron_mathcoder.platforms.checkpoint_writer import keep_results_in_process
+from megatron_mathcoder.platforms.checkpoint_writer import FileWriters, keep_results_in_process
 
 MODEL_FILES = (RUN_FILE, "model.toml")
 """Files that may hold a checkpoint's [model] table: the trainer's run.toml, the importer's model.toml."""
@@ -42,6 +43,16 @@ CONTENT_METADATA = {
 }
 
 
+class _Save(NamedTuple):
+    """A save whose files are being written."""
+
+    partial: Path
+    final: Path
+    writers: FileWriters
+    finalize: list[Callable[[], None]]
+    """megatron-core's own last steps, collectives that write its metadata."""
+
+
 class CheckpointFiles:
     """The checkpoints of one run: where they lie and how many are kept."""
 
@@ -51,13 +62,17 @@ class CheckpointFiles:
         self.folder = folder
         self._recipe = recipe
         self._keep_last = keep_last
+        self._unfinished: _Save | None = None
 
-    def save(self, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer, counters: dict[str, int], step: int) -> Path:
-        """Write one checkpoint; a collective of all ranks. Parameters must be synchronised over data-parallel ranks.
+    def start_save(self, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer, counters: dict[str, float], step: int) -> None:
+        """Begin to write one checkpoint; a collective of all ranks. Parameters must be synchronised over data-parallel ranks.
+
+        When it returns, weights and optimizer may change. The save before must be finished.
 
         Raises:
             CheckpointError: the files could not be written; earlier checkpoints are untouched.
         """
+        assert self._unfinished is None, "a save is not finished"
         final = self.folder / checkpoint_name(step)
         partial = final.with_name(final.name + PARTIAL_SUFFIX)
         if dist.get_rank() == 0:
@@ -66,19 +81,48 @@ class CheckpointFiles:
         dist.barrier()
         content: dict[str, Any] = {**_sharded_weights(chunks), "counters": counters}
         content["optimizer"] = optimizer.sharded_state_dict(content, is_loading=False, metadata=CONTENT_METADATA)
-        try:
-            dist_checkpointing.save(content, str(partial), content_metadata=dict(CONTENT_METADATA))
-        except (CheckpointException, CheckpointingException, OSError) as error:
-            free = shutil.disk_usage(self.folder).free / 1e9
-            raise CheckpointError(
-                f"saving {final} failed: {_reason(error)} ({free:.1f} GB free there); free space or move run.folder, "
-                "then start the run again: it resumes from the checkpoint before"
-            ) from error
-        checksums = _sum_own_files(partial)
+        with _naming(final):
+            request = dist_checkpointing.save(
+                content, str(partial), content_metadata=dict(CONTENT_METADATA), async_sharded_save=True
+            )
+            self._unfinished = _Save(partial, final, FileWriters(request), request.finalize_fns)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a save was started and is not finished."""
+        return self._unfinished is not None
+
+    def is_written(self) -> bool:
+        """Return whether this rank's files of the save are on disk; true where there is no save."""
+        return self._unfinished is None or self._unfinished.writers.are_done()
+
+    def finish_save(self) -> Path:
+        """Wait for the files of all ranks and make the checkpoint visible under its name; a collective of all ranks.
+
+        Raises:
+            CheckpointError: the files could not be written; earlier checkpoints are untouched.
+        """
+        assert self._unfinished is not None, "no save was started"
+        save, self._unfinished = self._unfinished, None
+        written = save.writers.finish()
+        with _naming(save.final):
+            for finalize in save.finalize:
+                finalize()
+        shares: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
+        dist.all_gather_object(shares, written)
         if dist.get_rank() == 0:
-            self._commit(partial, final, checksums)
+            common = {path.name: checksum(path) for path in save.partial.iterdir() if not path.name.startswith("__")}
+            self._commit(save.partial, save.final, common | {name: value for share in shares for name, value in share.items()})
         dist.barrier()
-        return final
+        return save.final
+
+    def discard_after(self, step: int) -> None:
+        """Remove the checkpoints after ``step``; a collective of all ranks."""
+        if dist.get_rank() == 0:
+            for path in checkpoints_in(self.folder):
+                if checkpoint_step(path) > step:
+                    shutil.rmtree(path)
+        dist.barrier()
 
     def _commit(self, partial: Path, final: Path, checksums: dict[str, str]) -> None:
         """Make the finished folder visible under its name, durably, then drop what is older than wanted."""
@@ -93,15 +137,29 @@ class CheckpointFiles:
                 shutil.rmtree(old)
 
 
-def newest_sound_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | None:
+@contextlib.contextmanager
+def _naming(final: Path) -> Iterator[None]:
+    """Say of an error of the writing which checkpoint it is that was not written, and what to do."""
+    try:
+        yield
+    except (CheckpointException, CheckpointingException, OSError) as error:
+        free = shutil.disk_usage(final.parent).free / 1e9
+        raise CheckpointError(
+            f"saving {final} failed: {_reason(error)} ({free:.1f} GB free there); free space or move run.folder, "
+            "then start the run again: it resumes from the checkpoint before"
+        ) from error
+
+
+def newest_sound_checkpoint(folder: Path, say: Callable[[str], None], last_step: int | None = None) -> Path | None:
     """Return the newest checkpoint in ``folder`` whose files are as they were written, or None if there is no checkpoint.
 
-    A collective: each rank reads its share of the files. ``say`` is told of every damaged one, on every rank.
+    A collective: each rank reads its share of the files. ``say`` is told of every damaged one, on every rank. With
+    ``last_step``, checkpoints after that step do not count.
 
     Raises:
         CheckpointError: there are checkpoints, and all are damaged.
     """
-    found = checkpoints_in(folder)
+    found = [path for path in checkpoints_in(folder) if last_step is None or checkpoint_step(path) <= last_step]
     for path in reversed(found):
         share = sorted(read_checksums(path).items())[dist.get_rank() :: dist.get_world_size()]
         shares: list[list[str]] = [[] for _ in range(dist.get_world_size())]
@@ -113,15 +171,6 @@ def newest_sound_checkpoint(folder: Path, say: Callable[[str], None]) -> Path | 
     if found:
         raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged; restore one, or choose another run.folder")
     return None
-
-
-def _sum_own_files(folder: Path) -> dict[str, str]:
-    """Return the sums of all files on rank 0: each rank reads what it wrote, rank 0 the common files too."""
-    rank = dist.get_rank()
-    mine = [path for path in folder.iterdir() if path.name.startswith(f"__{rank}_") or (rank == 0 and path.name[:2] != "__")]
-    shares: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
-    dist.all_gather_object(shares, {path.name: checksum(path) for path in mine})
-    return {name: value for share in shares for name, value in share.items()}
 
 
 def load_weights(path: Path, model: ModelConfig, chunks: Sequence[CausalLM]) -> None:
@@ -136,7 +185,7 @@ def load_weights(path: Path, model: ModelConfig, chunks: Sequence[CausalLM]) -> 
 
 def load_training_state(
     path: Path, recipe: RunConfig, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer
-) -> dict[str, int]:
+) -> dict[str, float]:
     """Load weights and optimizer of ``path`` and return its counters; a collective of all ranks.
 
     Raises:

@@ -6,7 +6,7 @@ Does not: choose sizes (the recipe does) or say who this process is (``platforms
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import torch
@@ -68,8 +68,16 @@ def sequence_chunks(length: int, context_group: dist.ProcessGroup) -> list[tuple
     return [(number * chunk, (number + 1) * chunk) for number in (rank, 2 * size - 1 - rank)]
 
 
-def world_maximum(value: float, device: torch.device) -> float:
-    """Return the largest ``value`` of all ranks, on all ranks. A collective."""
-    tensor = torch.tensor([value], dtype=torch.float64, device=device)
+def world_maximum(values: Sequence[float], device: torch.device) -> list[float]:
+    """Return the largest of each of ``values`` over all ranks, on all ranks. A collective."""
+    tensor = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
-    return tensor.item()
+    return tensor.tolist()
+
+
+def world_gather(values: Sequence[float], device: torch.device) -> list[list[float]]:
+    """Return every rank's ``values``, in rank order, on all ranks. A collective."""
+    mine = torch.tensor(values, dtype=torch.float64, device=device)
+    gathered = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, mine)
+    return [each.tolist() for each in gathered]

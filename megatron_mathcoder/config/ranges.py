@@ -88,6 +88,12 @@ RANGES: dict[str, Range] = {
     "validation.samples": COUNT_OR_OFF,
     "checkpoint.interval_steps": COUNT_OR_OFF,
     "checkpoint.keep_last": COUNT_OR_OFF,
+    "guard.spike_sigma": COUNT_OR_OFF,
+    # Of one or two losses there is no deviation to speak of.
+    "guard.spike_window_steps": Range(3),
+    "guard.rewind_after_skips": COUNT_OR_OFF,
+    "guard.max_rewinds": COUNT_OR_OFF,
+    "guard.stall_minutes": COUNT_OR_OFF,
 }
 """The range of each numeric key by its path; ``*`` stands for every element. A test keeps it complete."""
 

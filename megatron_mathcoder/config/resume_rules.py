@@ -28,6 +28,8 @@ ALWAYS = (
     "logging",
     "validation",
     "checkpoint",
+    "guard.stall_minutes",
+    "guard.end_on_stall",
     "training.micro_batch_size",
     "training.recompute",
     "training.recompute_num_layers",
@@ -53,6 +55,7 @@ EFFECTS = {
     "training.tokens": "the order of the data is unaffected; a decay that ends with the run moves",
     "training.epochs": "the order of the data is unaffected; a decay that ends with the run moves",
     "optimizer": "the steps from here on use the new value",
+    "guard": "the steps from here on are judged by the new value",
 }
 """What a change does to the rest of the run; the longest key counts."""
 

@@ -8,9 +8,12 @@ Does not: read or write weights; trainer, converter and launcher share these nam
     RUN/changes.jsonl                 one row per resume with a changed recipe: the step, and old and new values
     RUN/metrics.jsonl                 one row a step
     RUN/validation.jsonl              one row per validation and blend part
+    RUN/events.jsonl                  one row per skipped step and per rewind
+    RUN/rewound.jsonl                 rows of metrics.jsonl and validation.jsonl that a rewind took back
     RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files, run.toml and checksums.json
     RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
     RUN/logs/rank-1.log               output of local ranks other than 0
+    RUN/logs/stacks-rank-1.txt        stacks of a rank's threads, when no step ended for a long time
     RUN/logs/slurm-1234.log           output of a Slurm job, all its restarts
     RUN/submissions/1/                what `mathcoder submit` submitted: code/, recipe.toml, command.sh
     RUN/attempts/train.jsonl          two rows per attempt of a Slurm job: its start, and how it ended
@@ -28,6 +31,8 @@ DATA_FILE = "data.json"
 CHANGES_FILE = "changes.jsonl"
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_FILE = "validation.jsonl"
+EVENTS_FILE = "events.jsonl"
+REWOUND_FILE = "rewound.jsonl"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
 SUBMISSIONS = "submissions"

@@ -199,10 +199,30 @@ class CheckpointSection:
     """Steps between saves; the last step is always saved. 0 = only the last."""
     keep_last: int = 2
     """Newest checkpoints to keep; 0 = all."""
+    in_background: bool = False
+    """Go on training while a checkpoint is written; the host keeps a copy of the rank's state for so long."""
     initial: str = ""
     """Checkpoint folder whose weights (not optimizer) a new run starts from; "" = random weights. Ignored on resume."""
     allow_changes: tuple[str, ...] = ()
     """Keys or tables that may differ from the checkpoint a run resumes from, beside those that always may (``resume_rules``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSection:
+    """What is watched while a run runs, and what is done about it."""
+
+    spike_sigma: float = 0.0
+    """Skip a step whose loss is more standard deviations than this above its running mean; 0 = only one that is not finite."""
+    spike_window_steps: int = 100
+    """Steps that mean and deviation look back; the first so many steps of a run are not judged."""
+    rewind_after_skips: int = 3
+    """Skipped steps in a row after which the run goes back to its last good checkpoint, without the data since; 0 = never."""
+    max_rewinds: int = 3
+    """Rewinds after which the run ends with an error instead."""
+    stall_minutes: float = 10.0
+    """Write the stacks of all threads to logs/ when no step ends for so long; 0 = never."""
+    end_on_stall: bool = False
+    """End the run then, so that a launcher can start it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,4 +248,5 @@ class RunConfig:
     parallel: ParallelSection = field(default_factory=ParallelSection)
     validation: ValidationSection = field(default_factory=ValidationSection)
     checkpoint: CheckpointSection = field(default_factory=CheckpointSection)
+    guard: GuardSection = field(default_factory=GuardSection)
     logging: LoggingSection = field(default_factory=LoggingSection)

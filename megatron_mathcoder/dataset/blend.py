@@ -50,20 +50,42 @@ class Blend:
 
     def sample(self, number: int) -> Sample:
         """Return training sample ``number`` of the run."""
+        part, of_epoch, offset = self._place(number)
+        return self.parts[part].training.sample(of_epoch, offset)
+
+    def documents(self, first_sample: int, count: int) -> dict[str, list[tuple[int, int]]]:
+        """Return, by part, the documents of ``count`` samples from ``first_sample`` on: ascending (first, last) numbers."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for number in range(first_sample, first_sample + count):
+            part, of_epoch, offset = self._place(number)
+            ranges = self.parts[part].training.documents(of_epoch, offset)
+            found.setdefault(self.parts[part].name, []).extend(ranges)
+        return {name: _merged(ranges) for name, ranges in found.items()}
+
+    def _place(self, number: int) -> tuple[int, int, int]:
+        """Return where sample ``number`` of the run lies: the part, its sample, and the offset of the part's epoch."""
         epoch, position = divmod(number, self.samples_per_epoch)
         slot = KeyedPermutation(self.samples_per_epoch, make_key(self._seed, "blend", epoch))[position]
         part = int(np.searchsorted(self._ends, slot, side="right"))
         drawn_per_epoch = self.part_samples_per_epoch[part]
         drawn = epoch * drawn_per_epoch + slot - (int(self._ends[part]) - drawn_per_epoch)
-        return self._part_sample(part, drawn)
-
-    def _part_sample(self, part: int, drawn: int) -> Sample:
-        """Return the ``drawn``-th sample ever taken from a part: each of its epochs has an order and an offset of its own."""
+        # The part's own epochs have each an order and an offset of their own.
         stream, name = self.parts[part].training, self.parts[part].name
         part_epoch, position = divmod(drawn, stream.num_samples)
         order = KeyedPermutation(stream.num_samples, make_key(self._seed, "part", name, part_epoch))
         offset = make_key(self._seed, "offset", name, part_epoch) % stream.num_tokens
-        return stream.sample(order[position], offset)
+        return part, order[position], offset
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges that overlap or touch."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged
 
 
 def open_blend(section: DatasetSection, vocab_size: int, seed: int) -> Blend:

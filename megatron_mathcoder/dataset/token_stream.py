@@ -122,6 +122,19 @@ class TokenStream:
         mask[:present] = 1.0
         return Sample(window[:-1], window[1:], mask, self._document_starts(position, length))
 
+    def documents(self, number: int, offset: int = 0) -> list[tuple[int, int]]:
+        """Return the documents that sample ``number`` has tokens of, as (first, last) numbers in the index."""
+        index = self._dataset.index
+        position = (offset + number * self._seq_length) % self.num_tokens
+        found = []
+        for token, here in self._straight_pieces(position, self._seq_length):
+            ends = [token * index.dtype_size, (token + here - 1) * index.dtype_size]
+            sequences = np.searchsorted(index.sequence_pointers, ends, side="right") - 1
+            # A stock dataset may have several sequences in a document.
+            first, last = np.searchsorted(self._dataset.document_indices, sequences, side="right") - 1
+            found.append((int(first), int(last)))
+        return found
+
     def _straight_pieces(self, position: int, count: int) -> Iterator[tuple[int, int]]:
         """Yield (token of the dataset, count) of the pieces that ``count`` tokens of the circle from ``position`` fall into."""
         while count > 0:

@@ -102,7 +102,7 @@ def _steps(config: RunConfig) -> int | None:
 
 def _mfu(config: RunConfig, rows: list[dict[str, Any]], rate: float | None, attempts: list[Attempt]) -> float | None:
     """Return what the run measured, else what follows from the GPU and ranks that the attempt's record names."""
-    if rows and "mfu" in rows[-1]:
+    if rows and rows[-1].get("mfu") is not None:
         return float(rows[-1]["mfu"])
     if rate is None or not attempts or attempts[-1].start.gpu not in GPUS or not attempts[-1].start.ranks:
         return None

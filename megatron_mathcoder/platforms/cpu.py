@@ -5,6 +5,7 @@ Does not: contain the stand-in itself (``cuda_standin.py``).
 """
 
 import resource
+import time
 
 import torch
 
@@ -31,6 +32,14 @@ class CpuPlatform(Platform):
 
     def synchronize(self) -> None:
         """Nothing is queued on a CPU."""
+
+    def mark(self) -> float:
+        """The clock: nothing is queued."""
+        return time.perf_counter()
+
+    def seconds_between(self, first: float, second: float) -> float:
+        """Subtract."""
+        return second - first
 
     def peak_memory_bytes(self) -> int:
         """Peak resident set size of this process in bytes (``getrusage`` counts KiB on Linux)."""

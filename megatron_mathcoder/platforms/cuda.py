@@ -48,6 +48,16 @@ class CudaPlatform(Platform):
         """Wait for this rank's GPU."""
         torch.cuda.synchronize()
 
+    def mark(self) -> torch.cuda.Event:
+        """An event on the stream that computes; collectives on streams of their own do not delay it."""
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def seconds_between(self, first: torch.cuda.Event, second: torch.cuda.Event) -> float:
+        """The GPU's own count."""
+        return first.elapsed_time(second) / 1e3
+
     def peak_memory_bytes(self) -> int:
         """Peak bytes held by torch's allocator on this rank's GPU."""
         return torch.cuda.max_memory_allocated()

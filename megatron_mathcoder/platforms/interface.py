@@ -5,6 +5,7 @@ Does not: answer them; ``cpu.py`` and ``cuda.py`` do, and ``select.py`` chooses 
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 
@@ -39,6 +40,14 @@ class Platform(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until all queued device work is done (before a clock is read)."""
+
+    @abstractmethod
+    def mark(self) -> Any:
+        """Return this moment of the work queued so far, without waiting for it."""
+
+    @abstractmethod
+    def seconds_between(self, first: Any, second: Any) -> float:
+        """Return the seconds from one mark to another; both must have been reached (``synchronize``)."""
 
     @abstractmethod
     def peak_memory_bytes(self) -> int:

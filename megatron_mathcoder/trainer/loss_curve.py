@@ -24,7 +24,8 @@ def run(argv: list[str]) -> int:
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"picture to write (default: RUN_FOLDER/{PICTURE_FILE})")
     arguments = parser.parse_args(argv)
-    steps = read_rows(arguments.run_folder / METRICS_FILE)
+    # A step that was skipped has changed no weight; its loss may be none.
+    steps = [row for row in read_rows(arguments.run_folder / METRICS_FILE) if not row.get("skipped")]
     if not steps:
         raise DataError(
             f"{arguments.run_folder}: {METRICS_FILE} is missing or empty; give the folder of a run that has made a step"

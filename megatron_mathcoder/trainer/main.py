@@ -13,7 +13,7 @@ from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, find_checkpoint
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, LOGS, find_checkpoint
 from megatron_mathcoder.config.schema import RunConfig
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
     rank = read_rank()
     if config.parallel.processes > 1 and not rank.init_method:
         check_world_size(config, config.parallel.processes)
-        return local_ranks.run(["train", *argv], config.parallel.processes, Path(config.run.folder) / "logs")
+        return local_ranks.run(["train", *argv], config.parallel.processes, Path(config.run.folder) / LOGS)
     return train(config, rank)
 
 
@@ -73,14 +73,18 @@ def train(config: RunConfig, rank: "Rank") -> int:
 
 def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend") -> "Trainer":
     """Build model, optimizer and files, and load what the run goes on from."""
+    import torch.distributed as dist
+
     from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights, newest_sound_checkpoint
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.trainer.metrics import Metrics
-    from megatron_mathcoder.trainer.optimizer import apply_recipe, build_optimizer, build_scheduler
+    from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler, set_schedule
     from megatron_mathcoder.trainer.run_start import check_start, record_start
+    from megatron_mathcoder.trainer.stall_watch import StallWatch
     from megatron_mathcoder.trainer.state import TrainState
     from megatron_mathcoder.trainer.step import StepRunner
+    from megatron_mathcoder.trainer.step_time import host_names
     from megatron_mathcoder.trainer.stop_signal import StopSignal
     from megatron_mathcoder.trainer.trainer import Trainer
 
@@ -108,8 +112,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     state = TrainState()
     if resumed:
         state = TrainState.from_dict(load_training_state(resumed, config, chunks, optimizer))
-        apply_recipe(config.optimizer, optimizer)
-        scheduler.step(increment=state.step)
+        set_schedule(config.optimizer, optimizer, scheduler, state.step)
 
     recipe = dump_config(config)
     if is_writer:
@@ -128,14 +131,16 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
             groups,
             seq_length=config.dataset.seq_length,
             micro_batch_size=config.training.micro_batch_size,
-            device=platform.device,
+            platform=platform,
         ),
         blend=blend,
         checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last),
         state=state,
         total_steps=total_steps,
         stop_signal=StopSignal(platform.device),
-        metrics=Metrics(folder, config.logging, total_steps, state.step) if is_writer else None,
+        hosts=host_names(),
+        metrics=Metrics(folder, config.logging, total_steps, state) if is_writer else None,
+        stall_watch=StallWatch(folder / LOGS, dist.get_rank(), config.guard.stall_minutes * 60, config.guard.end_on_stall),
     )
 
 

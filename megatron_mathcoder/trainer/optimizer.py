@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
+from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from megatron.core.process_groups_config import ProcessGroupCollection
 
@@ -101,17 +102,30 @@ def build_optimizer(
     return get_megatron_optimizer(config, chunks, use_gloo_process_groups=False, pg_collection=groups)
 
 
-def apply_recipe(section: OptimizerSection, optimizer: MegatronOptimizer) -> None:
-    """Put the recipe's numbers back into the parameter groups, after a checkpoint was loaded.
+def clip_gradients(optimizer: MegatronOptimizer, grad_norm: float) -> None:
+    """Scale the prepared gradients down to the recipe's norm, as ``ChainedOptimizer.step`` does between its two halves.
 
-    megatron-core keeps them in the optimizer's state and prefers those: a learning rate that was changed for the rest of a run
-    would have no effect, and no error. Weight decay is set at every step of the schedule.
+    megatron-core has no call for this half alone, and its ``step`` changes the weights whatever the norm is.
+    """
+    for each in optimizer.chained_optimizers:
+        parameters = [] if getattr(each, "is_stub_optimizer", False) else each.get_parameters()
+        if parameters and each.config.clip_grad > 0.0:
+            clip_grad_by_total_norm_fp32(parameters, max_norm=each.config.clip_grad, total_norm=grad_norm)
+
+
+def set_schedule(section: OptimizerSection, optimizer: MegatronOptimizer, scheduler: OptimizerParamScheduler, step: int) -> None:
+    """Put the schedule to where it stands after ``step`` steps, and the recipe's numbers into the parameter groups.
+
+    megatron-core keeps those numbers in the optimizer's state and prefers the ones that came with a checkpoint: a learning rate
+    that was changed for the rest of a run would have no effect, and no error. Weight decay is set at every step of the schedule.
     """
     for group in optimizer.param_groups:
         group["max_lr"] = section.lr
         group["min_lr"] = section.min_lr
         group["betas"] = (section.adam_beta1, section.adam_beta2)
         group["eps"] = section.adam_eps
+    scheduler.num_steps = 0
+    scheduler.step(increment=step)
 
 
 def build_scheduler(section: OptimizerSection, optimizer: MegatronOptimizer, total_steps: int) -> OptimizerParamScheduler:

@@ -20,16 +20,26 @@ from torch import Tensor
 
 from megatron_mathcoder.dataset.batch import MicroBatch
 from megatron_mathcoder.model.attention import DocumentBounds
+from megatron_mathcoder.platforms.interface import Platform
+from megatron_mathcoder.trainer.optimizer import clip_gradients
+from megatron_mathcoder.trainer.step_time import StepClock, StepSeconds
 
 BatchFactory = Callable[[], Iterator[MicroBatch]]
 """Starts the micro-batches of one step from the beginning; every pipeline chunk reads its own copy."""
 
 
+Judge = Callable[[float, float], str]
+"""Takes the loss and the gradient norm, and returns why they must not change the weights, or ""."""
+
+
 class StepResult(NamedTuple):
-    """The same on every rank."""
+    """The same on every rank, but for the seconds."""
 
     loss: float
     grad_norm: float
+    skipped: str
+    """Why the weights were left as they were, or ""."""
+    seconds: StepSeconds
 
 
 class StepRunner:
@@ -43,13 +53,15 @@ class StepRunner:
         *,
         seq_length: int,
         micro_batch_size: int,
-        device: torch.device,
+        platform: Platform,
     ) -> None:
         """Wire the schedule's hooks to the chunks and choose the schedule from the groups."""
         self._chunks = chunks
         self._groups = groups
-        self._device = device
+        self._device = platform.device
+        self._clock = StepClock(platform)
         _connect_gradient_hooks(transformer, chunks)
+        transformer.finalize_model_grads_func = self._finalize_gradients
         pipelined = groups.pp.size() > 1
         self._run_schedule = partial(
             get_forward_backward_func(groups.pp.size(), transformer.virtual_pipeline_model_parallel_size),
@@ -61,14 +73,24 @@ class StepRunner:
             pg_collection=groups,
         )
 
-    def train(self, batches: BatchFactory, num_microbatches: int, optimizer: MegatronOptimizer) -> StepResult:
-        """Forward, backward, reduce, clip, update. Returns the loss before the update and the norm before clipping."""
+    def train(self, batches: BatchFactory, num_microbatches: int, optimizer: MegatronOptimizer, judge: Judge) -> StepResult:
+        """Forward, backward, reduce and, unless ``judge`` objects, clip and update.
+
+        Returns the loss before the update and the norm before clipping.
+        """
+        self._clock.start()
         for chunk in self._chunks:
             chunk.zero_grad_buffer()
         optimizer.zero_grad()
         loss = self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=False))
-        _updated, grad_norm, _zeros = optimizer.step()
-        return StepResult(loss, float(grad_norm))
+        self._clock.loss_known()
+        optimizer.prepare_grads()
+        grad_norm = float(optimizer.get_grad_norm())
+        skipped = judge(loss, grad_norm)
+        if not skipped:
+            clip_gradients(optimizer, grad_norm)
+            optimizer.step_with_ready_grads()
+        return StepResult(loss, grad_norm, skipped, self._clock.stop())
 
     def evaluate(self, batches: BatchFactory, num_microbatches: int) -> float:
         """Return the mean loss over all unmasked tokens of the micro-batches of all ranks."""
@@ -83,8 +105,14 @@ class StepRunner:
 
     def _forward_backward(self, batches: BatchFactory, num_microbatches: int, forward_only: bool) -> list[dict[str, Tensor]]:
         return self._run_schedule(
-            data_iterator=[batches() for _ in self._chunks], num_microbatches=num_microbatches, forward_only=forward_only
+            data_iterator=[self._clock.reading(batches()) for _ in self._chunks],
+            num_microbatches=num_microbatches,
+            forward_only=forward_only,
         )
+
+    def _finalize_gradients(self, *arguments: Any, **options: Any) -> None:
+        self._clock.gradients_complete()
+        finalize_model_grads(*arguments, **options)
 
     def _mean_loss(self, losses: list[dict[str, Tensor]]) -> float:
         """Sum over micro-batches and data-parallel ranks on the last stage, then tell the other stages."""
@@ -119,8 +147,7 @@ def _loss(loss_mask: Tensor, token_losses: Tensor) -> tuple[Tensor, Tensor, dict
 
 
 def _connect_gradient_hooks(transformer: TransformerConfig, chunks: list[DistributedDataParallel]) -> None:
-    """Tell megatron-core's schedule when gradients may be reduced and how they are finished."""
-    transformer.finalize_model_grads_func = finalize_model_grads
+    """Tell megatron-core's schedule when gradients may be reduced."""
     if chunks[0].ddp_config.overlap_grad_reduce:
         no_sync = [chunk.no_sync for chunk in chunks]
         transformer.no_sync_func = no_sync if len(chunks) > 1 else no_sync[0]

@@ -32,6 +32,10 @@ class StopSignal:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def agreed(self) -> bool:
-        """Return whether any rank was asked to stop. A collective of one number, once per step."""
-        return world_maximum(float(self._received), self._device) > 0
+    def agreed(self, unwritten: bool) -> tuple[bool, bool]:
+        """Return whether any rank was asked to stop, and whether any still has something ``unwritten``.
+
+        A collective of two numbers, once per step.
+        """
+        stop, waiting = world_maximum((self._received, unwritten), self._device)
+        return stop > 0, waiting > 0

@@ -91,7 +91,7 @@ def test_a_whole_array_is_overridden_by_inline_tables(load: Load) -> None:
             ["zzz=1"],
             (
                 "zzz = 1: no such key; a recipe has run, model, dataset, training, optimizer, platform, parallel, validation, "
-                "checkpoint, logging"
+                "checkpoint, guard, logging"
             ),
         ),
         # Wrong types, with what was probably meant.

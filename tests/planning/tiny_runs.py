@@ -46,11 +46,11 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int) -> dict[str, 
             groups,
             seq_length=config.dataset.seq_length,
             micro_batch_size=config.training.micro_batch_size,
-            device=platform.device,
+            platform=platform,
         )
         saved = SavedBytes(parameter for chunk in chunks for parameter in chunk.parameters())
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor):
-            runner.train(lambda: _batches(config, num_microbatches), num_microbatches, optimizer)
+            runner.train(lambda: _batches(config, num_microbatches), num_microbatches, optimizer, lambda loss, grad_norm: "")
         return {
             "stage": groups.pp.rank(),
             "data_parallel_rank": groups.dp.rank(),

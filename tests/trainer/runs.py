@@ -1,16 +1,26 @@
 """Training runs for tests: the tiny recipe, smaller, on as many ranks as its layout needs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from megatron_mathcoder.config.batch import model_parallel_size
 from megatron_mathcoder.config.loader import load_config
-from megatron_mathcoder.config.run_folder import METRICS_FILE, read_rows
+from megatron_mathcoder.config.run_folder import (
+    EVENTS_FILE,
+    METRICS_FILE,
+    REWOUND_FILE,
+    VALIDATION_FILE,
+    find_checkpoint,
+    read_rows,
+)
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.platforms.ranks import Rank
 from tests.multiprocess import run_ranks
 from tests.repository import RECIPES
+
+Row = dict[str, Any]
 
 RECIPE = RECIPES / "tiny_cpu.toml"
 
@@ -39,7 +49,7 @@ def small_config(folder: Path, dataset: Path, *overrides: str) -> RunConfig:
     return load_config(RECIPE, [*SMALL, *here, *overrides])
 
 
-def train(config: RunConfig, data_parallel_size: int = 1) -> list[dict[str, Any]]:
+def train(config: RunConfig, data_parallel_size: int = 1) -> list[Row]:
     """Train on the ranks that ``config`` needs for one copy of the model, times ``data_parallel_size``; return the metrics."""
     statuses = run_ranks(train_rank, model_parallel_size(config.parallel) * data_parallel_size, config)
     assert set(statuses) == {0}
@@ -54,6 +64,36 @@ def train_rank(rank: Rank, config: RunConfig) -> int:
 
     torch.set_num_threads(1)
     return train(config, rank)
+
+
+def exact_rows(folder: Path, file: str = METRICS_FILE) -> list[Row]:
+    """Return the rows of a run's file without what is measured: what must be equal to the last bit."""
+    from megatron_mathcoder.trainer.metrics import MEASURED
+
+    return [{name: value for name, value in row.items() if name not in MEASURED} for row in read_rows(folder / file)]
+
+
+def tensor_checksums(checkpoint: Path) -> dict[str, str]:
+    """Return the checksums of the files that hold weights and Adam's moments."""
+    sums = json.loads((checkpoint / "checksums.json").read_text())["crc32"]
+    return {name: value for name, value in sums.items() if name.endswith(".distcp")}
+
+
+def common_state(checkpoint: Path) -> dict[str, Any]:
+    """Return the counters and Adam's parameter groups, with its ``step``; equal contents may be stored in other bytes."""
+    import torch
+
+    return dict(torch.load(checkpoint / "common.pt", weights_only=False))
+
+
+def assert_same_run(folder: Path, expected: Path) -> None:
+    """Check that all rows and the newest checkpoint of two runs are equal to the last bit."""
+    for file in (METRICS_FILE, VALIDATION_FILE, EVENTS_FILE, REWOUND_FILE):
+        assert exact_rows(folder, file) == exact_rows(expected, file), file
+    newest, reference = (find_checkpoint(each) for each in (folder, expected))
+    assert newest.name == reference.name
+    assert tensor_checksums(newest) == tensor_checksums(reference)
+    assert common_state(newest) == common_state(reference)
 
 
 def with_folder(config: RunConfig, folder: Path) -> RunConfig:

@@ -1,6 +1,5 @@
 """A run that was stopped or killed goes on as if it had not been."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,16 +13,10 @@ import pytest
 
 from megatron_mathcoder.config.loader import dump_config
 from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE
-from tests.trainer.runs import small_config, train
+from tests.trainer.runs import exact_rows, small_config, train
 
-EXACT = ("step", "loss", "grad_norm", "learning_rate", "consumed_tokens", "consumed_samples")
+EXACT = ("step", "loss", "grad_norm", "learning_rate", "skipped", "consumed_tokens", "consumed_samples")
 SAVES = ("training.steps=8", "checkpoint.interval_steps=3", "checkpoint.keep_last=0", "validation.interval_steps=4")
-
-
-def numbers(folder: Path, file: str = METRICS_FILE) -> list[dict[str, Any]]:
-    """Read what must be equal to the last bit; times differ."""
-    rows = [json.loads(line) for line in (folder / file).read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key not in ("seconds", "tokens_per_second")} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +45,8 @@ def wait_for_steps(folder: Path, steps: int, process: subprocess.Popen[bytes]) -
 
 def test_a_second_run_is_equal_to_the_bit(tmp_path: Path, dataset: Path, whole: Path) -> None:
     train(small_config(tmp_path, dataset, *SAVES))
-    assert numbers(tmp_path) == numbers(whole)
-    assert numbers(tmp_path, "validation.jsonl") == numbers(whole, "validation.jsonl")
+    assert exact_rows(tmp_path) == exact_rows(whole)
+    assert exact_rows(tmp_path, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
 
 
 def test_files_of_a_run(whole: Path) -> None:
@@ -61,9 +54,9 @@ def test_files_of_a_run(whole: Path) -> None:
     assert names == ["iter_0000003", "iter_0000006", "iter_0000008"]
     for name in names:
         assert (whole / CHECKPOINTS / name / RUN_FILE).read_text() == (whole / RUN_FILE).read_text()
-    assert [row["step"] for row in numbers(whole)] == list(range(1, 9))
-    assert set(numbers(whole)[0]) == set(EXACT)
-    assert [row["step"] for row in numbers(whole, "validation.jsonl")] == [0, 4, 8]
+    assert [row["step"] for row in exact_rows(whole)] == list(range(1, 9))
+    assert set(exact_rows(whole)[0]) == set(EXACT)
+    assert [row["step"] for row in exact_rows(whole, "validation.jsonl")] == [0, 4, 8]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
@@ -73,11 +66,11 @@ def test_a_stop_signal_saves_and_the_run_goes_on(number: int, tmp_path: Path, da
     wait_for_steps(folder, 1, process)
     process.send_signal(number)
     assert process.wait(60) == 85
-    stopped_at = len(numbers(folder))
+    stopped_at = len(exact_rows(folder))
     assert (folder / CHECKPOINTS / f"iter_{stopped_at:07d}" / "metadata.json").exists()
     assert stopped_at < 8
     assert start(folder, dataset).wait(120) == 0
-    assert numbers(folder) == numbers(whole)
+    assert exact_rows(folder) == exact_rows(whole)
 
 
 def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole: Path) -> None:
@@ -90,8 +83,8 @@ def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole:
     with (folder / METRICS_FILE).open("a") as stream:
         stream.write('{"step": 9')
     assert start(folder, dataset).wait(120) == 0
-    assert numbers(folder) == numbers(whole)
-    assert numbers(folder, "validation.jsonl") == numbers(whole, "validation.jsonl")
+    assert exact_rows(folder) == exact_rows(whole)
+    assert exact_rows(folder, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
 
 
 def test_killed_before_the_first_save_begins_again(tmp_path: Path, dataset: Path, whole: Path) -> None:
@@ -102,8 +95,8 @@ def test_killed_before_the_first_save_begins_again(tmp_path: Path, dataset: Path
     process.wait()
     assert not list((folder / CHECKPOINTS).glob("iter_*[0-9]"))
     assert start(folder, dataset).wait(120) == 0
-    assert numbers(folder) == numbers(whole)
-    assert numbers(folder, "validation.jsonl") == numbers(whole, "validation.jsonl")
+    assert exact_rows(folder) == exact_rows(whole)
+    assert exact_rows(folder, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
 
 
 def test_a_finished_run_adds_nothing(tmp_path: Path, dataset: Path) -> None:
@@ -112,7 +105,7 @@ def test_a_finished_run_adds_nothing(tmp_path: Path, dataset: Path) -> None:
     before = [(tmp_path / file).read_text() for file in (METRICS_FILE, "validation.jsonl")]
     train(config)
     assert [(tmp_path / file).read_text() for file in (METRICS_FILE, "validation.jsonl")] == before
-    assert [row["step"] for row in numbers(tmp_path, "validation.jsonl")] == [0, 3, 6, 8]
+    assert [row["step"] for row in exact_rows(tmp_path, "validation.jsonl")] == [0, 3, 6, 8]
 
 
 def test_distributed_optimizer_resumes_on_another_layout(tmp_path: Path, dataset: Path, whole: Path) -> None:
@@ -128,7 +121,7 @@ def test_distributed_optimizer_resumes_on_another_layout(tmp_path: Path, dataset
         shutil.rmtree(folder / CHECKPOINTS / later)
     rows = train(small_config(folder, dataset, *SAVES))
     assert len(rows) == 8
-    for row, expected in zip(rows, numbers(whole), strict=True):
+    for row, expected in zip(rows, exact_rows(whole), strict=True):
         assert row["loss"] == pytest.approx(expected["loss"], abs=1e-5), f"step {row['step']}"
         assert row["grad_norm"] == pytest.approx(expected["grad_norm"], abs=1e-5), f"step {row['step']}"
 
@@ -186,13 +179,13 @@ def test_a_flipped_bit_is_named_and_the_checkpoint_before_is_used(file: str, hal
     output, _errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert f"iter_0000006: {file} is not what was written (checksum); taking the checkpoint before" in output.decode()
-    assert numbers(halfway) == numbers(whole)
+    assert exact_rows(halfway) == exact_rows(whole)
 
 
 def test_a_missing_file_is_found_by_several_ranks(halfway: Path, dataset: Path) -> None:
     (halfway / CHECKPOINTS / "iter_0000006" / "__0_1.distcp").unlink()
     train(small_config(halfway, dataset, *SAVES, "parallel.tensor_model_parallel_size=2"), data_parallel_size=2)
-    assert [row["step"] for row in numbers(halfway)] == list(range(1, 9))
+    assert [row["step"] for row in exact_rows(halfway)] == list(range(1, 9))
 
 
 def test_only_damaged_checkpoints_are_an_error(halfway: Path, dataset: Path) -> None:
