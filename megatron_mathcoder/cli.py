@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
     "run-code": Verb("data_tools.sandbox.run_code:run", "run one Python file in the sandbox and print one JSON object"),
+    "replay": Verb("data_tools.sandbox.replay:run", "run recorded trajectories again and compare their outputs"),
     "plan": Verb("megatron_mathcoder.planning.main:run", "say what a recipe needs and takes on GPUs that need not be here"),
     "train": Verb("megatron_mathcoder.trainer.main:run", "train a model from one TOML recipe"),
     "submit": Verb("megatron_mathcoder.launching.submit:run", "check a training run and hand it to Slurm"),

@@ -136,7 +136,8 @@ def _own_frames(frames: types.TracebackType | None) -> types.TracebackType | Non
 
 def _line(error: BaseException) -> str:
     try:
-        return " ".join("".join(traceback.format_exception_only(type(error), error)).split())[-MAX_ERROR_CHARACTERS:]
+        # The last line: what comes before it in a syntax error is where it is.
+        return " ".join(list(traceback.format_exception_only(type(error), error))[-1].split())[:MAX_ERROR_CHARACTERS]
     except BaseException:
         return type(error).__name__
 

@@ -1,0 +1,191 @@
+"""``mathcoder replay``: recorded trajectories, run again block by block and compared with what was recorded.
+
+Decides: what counts as the same output (text without terminal colours and outer blanks; of two exceptions, type and message),
+and which cause a difference is put down to. Trajectories with a recorded timeout are set aside: after one, their record is out
+of step.
+Does not: judge answers. It is the acceptance test of the sandbox on a machine, on MathCoder's published outputs.
+
+Rows: ``debug_result`` (or ``messages``), a list of blocks ``{"role" or "type": "code" | "execution" | …, "content": text}``.
+"""
+
+import argparse
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from data_tools.answers.compare import LENIENT, compare
+from data_tools.arguments import add_inputs, add_workers
+from data_tools.inputs import find_files
+from data_tools.parts import atomic_file
+from data_tools.progress import Progress
+from data_tools.rows import Row, RowReader
+from data_tools.sandbox.arguments import add_floor, add_timeout
+from data_tools.sandbox.outcome import Limits, Outcome
+from data_tools.sandbox.sandbox import Sandbox
+from data_tools.stage import scan_inputs
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+ADDRESS = re.compile(r"0x[0-9a-f]+")
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
+EMPTY = "<empty_execution>"
+TIMEOUT = re.compile(r"^-*\s*Timeout waiting for reply|^TimeoutError|^timed out", re.M)
+EXCEPTION = re.compile(r"^\s?((?:\w+\.)*[A-Z]\w*)(?:: .*)?$", re.M)
+SAME = "same"
+REWORDED = "the same exception in another version's words"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block that was run again. ``cause`` is ``same`` or why it differs."""
+
+    place: str
+    number: int
+    cause: str
+    code: str
+    recorded: str
+    found: str
+
+
+def blocks_of(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the code blocks of a row, each with its recorded output."""
+    listed = row.get("debug_result") or row.get("messages") or []
+    pairs = []
+    for block, following in itertools.pairwise(listed):
+        kinds = [each.get("role") or each.get("type") for each in (block, following)]
+        if kinds == ["code", "execution"]:
+            pairs.append((block["content"], following["content"]))
+    return pairs
+
+
+def plain(text: str) -> str:
+    """Return a recorded output as text alone."""
+    text = COLOURS.sub("", text).replace("\r\n", "\n").strip()
+    return "" if text == EMPTY else text
+
+
+def difference(recorded: str, outcome: Outcome) -> str:
+    """Return ``same``, or the cause of the difference between a recorded output and what came out now."""
+    recorded, found = plain(recorded), outcome.output.strip()
+    failed = "Traceback (most" in recorded or "Cell In[" in recorded
+    if outcome.status not in ("ok", "exception"):
+        return f"over a limit here: {outcome.status}"
+    if outcome.status == "exception":
+        return _cause_of_exception(recorded, outcome.error) if failed else "an exception here, a value recorded"
+    if failed:
+        return "a value here, an exception recorded"
+    if recorded == found:
+        return SAME
+    return _textual_cause(recorded, found, outcome.stderr)
+
+
+def _cause_of_exception(recorded: str, error: str) -> str:
+    """Compare what a recorded traceback ends with; its other lines hold paths and the interpreter's own code."""
+    kind, colon, message = error.partition(": ")
+    kind = kind.rpartition(".")[2]
+    if " ".join(recorded.split()).endswith(f" {kind}{colon}{' '.join(message.split())}"):
+        return SAME
+    named = [found.rpartition(".")[2] for found in EXCEPTION.findall(recorded)]
+    return REWORDED if kind in named else "another exception"
+
+
+def _textual_cause(recorded: str, found: str, stderr: str) -> str:
+    if "Warning: " in recorded and "Warning: " in stderr:
+        return "a warning, with its file's name"
+    if ADDRESS.sub("0x", recorded) == ADDRESS.sub("0x", found):
+        return "an object's address"
+    if recorded.split() == found.split():
+        return "line breaks"
+    if sorted(recorded) == sorted(found):
+        return "the order of terms or elements"
+    if NUMBER.sub("#", recorded) == NUMBER.sub("#", found):
+        return "digits of a decimal"
+    if compare(recorded, found, LENIENT).status == "right":
+        return "the same value in another form"
+    return "another output"
+
+
+def replay(sandbox: Sandbox, place: str, row: dict[str, Any]) -> list[Block] | None:
+    """Run a row's blocks in a session of their own; None when a timeout was recorded.
+
+    A block that ends the session leaves those after it without a namespace; they are counted as lost to it.
+    """
+    pairs = blocks_of(row)
+    if any(TIMEOUT.search(plain(recorded)) for _, recorded in pairs):
+        return None
+    done: list[Block] = []
+    with sandbox.session() as session:
+        for number, (code, recorded) in enumerate(pairs, start=1):
+            if not session.alive:
+                done.append(Block(place, number, "after a block over a limit", code, recorded, ""))
+                continue
+            outcome = session.run(code)
+            found = outcome.output.strip() or outcome.error
+            done.append(Block(place, number, difference(recorded, outcome), code, recorded, found))
+    return done
+
+
+def _same(blocks: Sequence[Block]) -> int:
+    return sum(block.cause in (SAME, REWORDED) for block in blocks)
+
+
+def _rows(paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in scan_inputs(paths, 1):
+        for piece in file.slices:
+            for row in RowReader(piece):
+                if isinstance(row, Row):
+                    yield f"{file.path}:{row.line}", row.value
+
+
+def run(argv: list[str]) -> int:
+    """Run the verb. Exit status: 0 when enough blocks came out the same, 1 when not."""
+    parser = argparse.ArgumentParser(
+        prog="mathcoder replay", description="Run recorded trajectories again and compare each block's output with the record."
+    )
+    add_inputs(parser, "JSONL files (.gz, .zst) of trajectories, or folders of them")
+    parser.add_argument("--differences", type=Path, metavar="FILE", help="JSONL file to write each difference to, with its cause")
+    parser.add_argument("--least", type=float, default=0.0, metavar="F", help="share of the blocks that must be the same")
+    add_timeout(parser)
+    add_workers(parser)
+    add_floor(parser)
+    options = parser.parse_args(argv)
+    enough = True
+    different: list[Block] = []
+    with Sandbox(Limits(cpu_seconds=options.timeout_seconds), workers=options.workers, floor=options.sandbox_floor) as sandbox:
+        print(sandbox.describe())
+        for path in find_files(options.inputs):
+            blocks = _replay_file(sandbox, path)
+            different += [block for block in blocks if block.cause != SAME]
+            share = _same(blocks) / max(len(blocks), 1)
+            enough = enough and share >= options.least
+    if options.differences:
+        with atomic_file(options.differences) as stream:
+            for block in different:
+                stream.write(orjson.dumps(block, option=orjson.OPT_APPEND_NEWLINE))
+    return 0 if enough else 1
+
+
+def _replay_file(sandbox: Sandbox, path: str) -> list[Block]:
+    rows = list(_rows([path]))
+    replayed: list[list[Block] | None] = []
+    size = Path(path).stat().st_size
+    with Progress(f"replay {Path(path).name}", size, "trajectories") as progress, ThreadPoolExecutor(sandbox.workers) as threads:
+        for each in threads.map(lambda item: replay(sandbox, *item), rows):
+            replayed.append(each)
+            progress.show(size * len(replayed) // len(rows), len(replayed))
+    aside = sum(each is None for each in replayed)
+    blocks = [block for each in replayed if each is not None for block in each]
+    causes = Counter(block.cause for block in blocks if block.cause != SAME)
+    print(
+        f"{Path(path).name}: {len(replayed)} trajectories ({aside} with a recorded timeout set aside), {len(blocks)} blocks, "
+        f"{_same(blocks)} the same ({_same(blocks) / max(len(blocks), 1):.2%})"
+    )
+    for cause, count in causes.most_common():
+        print(f"  {count} {cause}")
+    return blocks
