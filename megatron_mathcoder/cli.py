@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "import-hf": Verb("checkpoints_convert.hf_to_megatron:run", "a Hugging Face folder to a checkpoint"),
     "export-hf": Verb("checkpoints_convert.megatron_to_hf:run", "a checkpoint to a Hugging Face folder"),
     "verify-hf": Verb("checkpoints_convert.verify:run", "compare a Hugging Face folder and a checkpoint, byte for byte"),
+    "grade": Verb("megatron_mathcoder.evaluation.grade:run", "judge recorded answers by value, or by a published rule"),
     "generate": Verb("megatron_mathcoder.inference.generate:run", "let an exported model continue a prompt"),
 }
 

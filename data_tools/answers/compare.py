@@ -41,6 +41,9 @@ Status = Literal["right", "wrong", "undecided"]
 FLOAT_DIGITS = 15
 """A decimal with as many significant digits is a printed double; it stands for the exact number nearby."""
 
+COARSEST = Fraction(1, 10)
+"""However few digits a decimal gold has, an answer this share away from it is another number: -2/13 is not -0.2."""
+
 ROUNDED_DIGITS = 2
 """Significant digits that a rounded answer must show to be taken for the exact gold under ``rounded_answers``."""
 
@@ -366,7 +369,7 @@ def _rounds(gold: Value, answer: Value, left: Fraction, right: Fraction, policy:
     if left == 0 or right == 0:
         return False
     finer = quantum is None or gold_quantum is None or quantum <= gold_quantum
-    if policy.gold_digits and gold_quantum is not None and finer and distance <= gold_quantum / 2:
+    if policy.gold_digits and gold_quantum is not None and finer and distance <= min(gold_quantum / 2, abs(left) * COARSEST):
         return right.denominator != 1
     exact_gold = left.denominator != 1 and (gold_quantum is None or (quantum is not None and quantum > gold_quantum))
     return policy.rounded_answers and exact_gold and quantum is not None and _is_rounding(distance, right, quantum)
@@ -383,7 +386,7 @@ def _rounds_numerically(gold: Value, answer: Value, policy: Policy) -> bool:
         return True
     gold_quantum, quantum = _quantum(gold), _quantum(answer)
     if gold_quantum is not None:
-        return policy.gold_digits and evaluate.exact(gold) != 0 and distance * 2 <= float(gold_quantum)
+        return policy.gold_digits and bool(distance <= min(float(gold_quantum) / 2, float(abs(left)) * float(COARSEST)))
     if quantum is None or not policy.rounded_answers:
         return False
     return _significant(evaluate.exact(answer) or Fraction(0), quantum) >= ROUNDED_DIGITS and distance * 2 <= float(quantum) * (

@@ -1,0 +1,70 @@
+"""The final answer in a model's text.
+
+Decides: what counts as stating an answer, most explicit first: ``\\boxed{…}``, ``#### …``, "the answer is …", a text that is
+nothing but an answer, a last sentence with a single value in it. Several boxes on the last line are several values.
+Does not: fish: the last of many numbers in prose, or a number in a traceback, is nobody's answer. A protocol with a narrower rule
+of its own (MathCoder's, MAmmoTH's, DeepSeek's) has it in its grader.
+"""
+
+import re
+
+from data_tools.answers.surface import boxed
+
+BARE_CHARACTERS = 120
+"""A text of one line up to this length is taken for the answer itself."""
+
+_HASHES = re.compile(r"####\s*(.+)")
+_PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
+_CLOSING = re.compile(r"\.?\s*I hope it is correct.*", re.S)
+_ERROR = re.compile(r"Traceback \(most recent call last\)|^\s*\w*(?:Error|Exception): |^Cell In\[", re.M)
+_MATH = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
+_VALUE = re.compile(r"[-+]?(?:\\\$|\$|€|£)?\d[\d,]*(?:\.\d+)?(?:\s?\\?%)?(?:/\d+)?")
+
+
+def final_answer(text: str) -> str | None:
+    """Return the answer a text states, as it is written, or None when it states none."""
+    text = text.strip()
+    if not text or _ERROR.search(text):
+        return None
+    if r"\boxed" in text or r"\fbox" in text:
+        return _boxes(text)
+    if found := _HASHES.findall(text):
+        return str(found[-1]).strip()
+    if found := _PHRASE.findall(text):
+        return _statement(found[-1])
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) == 1 and len(text) <= BARE_CHARACTERS and not _is_sentence(text):
+        return text
+    return _only_value(lines[-1], text)
+
+
+def _boxes(text: str) -> str | None:
+    last_line = text[: text.rfind("\\boxed") if "\\boxed" in text else len(text)].rpartition("\n")[2]
+    before = boxed(last_line)
+    last = boxed(text)
+    return f"{before}, {last}" if before is not None and last is not None and before != last else last
+
+
+def _statement(rest: str) -> str:
+    """Return what follows "the answer is" up to the end of its sentence."""
+    rest = _CLOSING.sub("", rest.strip())
+    if math := _MATH.match(rest):
+        return next(group for group in math.groups() if group is not None).strip()
+    return re.split(r"(?<=[^\s.])\.(?:\s|$)", rest, maxsplit=1)[0].strip()
+
+
+def _is_sentence(text: str) -> bool:
+    return len(re.findall(r"(?<![\\A-Za-z{])[A-Za-z]{2,}", re.sub(r"\\text\s*\{[^{}]*\}", "", text))) > 4
+
+
+def _only_value(line: str, text: str) -> str | None:
+    """Return the one value of the last sentence, or None when it has none or several."""
+    if text.endswith(("\\]", "$$")):
+        inside = _MATH.findall(text)
+        return next((group.strip() for group in inside[-1] if group), None) if inside else None
+    sentence = re.split(r"(?<=[a-z)$\d])\.\s+(?=[A-Z])", line.strip())[-1]
+    if maths := _MATH.findall(sentence):
+        values = {next(group for group in each if group).strip() for each in maths}
+        return values.pop() if len(values) == 1 else None
+    numbers = _VALUE.findall(sentence)
+    return numbers[0] if len(numbers) == 1 else None

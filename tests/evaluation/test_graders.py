@@ -1,0 +1,121 @@
+"""The graders by name: gold answers against themselves, published rules with their known defects, the last layer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_tools.answers.compare import Verdict
+from data_tools.sandbox.outcome import Outcome
+from megatron_mathcoder.evaluation import ocw_rule
+from megatron_mathcoder.evaluation.graders import Graders
+from megatron_mathcoder.evaluation.math_verify import SymbolicLayer, equal
+from megatron_mathcoder.evaluation.mathcoder2_rule import math_text
+
+UNDECIDED = Verdict("undecided", "the answer cannot be read: x")
+
+
+@pytest.fixture
+def graders():
+    with Graders() as each:
+        yield each
+
+
+def ocw(benchmark_files: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (benchmark_files / "ocw.jsonl").read_text().splitlines()]
+
+
+def test_the_published_ocw_rule_rejects_seven_of_its_own_golds_and_the_fixed_one_none(
+    benchmark_files: Path, graders: Graders
+) -> None:
+    rows = ocw(benchmark_files)
+    published = [row["id"] for row in rows if not ocw_rule.published_right(row["answer"], row["answer"])]
+    assert published == ["45", "51", "68", "69", "79", "91", "98"]
+    stated = "The final answer is ${}$. I hope it is correct."
+    assert [row["id"] for row in rows if ocw_rule.fixed_verdict(row["answer"], row["answer"]) != "right"] == []
+    wrapped = [row for row in rows if graders.grade("ocw", row["answer"], stated.format(row["answer"])).verdict.status != "right"]
+    assert wrapped == []
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "published", "fixed"),
+    [("-5", "-5", False, "right"), ("0", "0", False, "right"), ("1.6", "1.61", False, "right"), ("1.6", "1.7", False, "wrong"),
+     ("1e-9", "3e-9", False, "wrong"), ("10", "10.00001", True, "right"), ("5", "5 \\mathrm{~cm}", True, "right")],
+)  # fmt: skip
+def test_the_two_ocw_rules_differ_where_they_should(gold: str, answer: str, published: bool, fixed: str) -> None:
+    assert ocw_rule.published_right(gold, answer) is published
+    assert ocw_rule.fixed_verdict(gold, answer) == fixed
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "benchmark", "right"),
+    [
+        ("18", "She makes 9 * 2 = 18.\nThe answer is 18.", "gsm8k", True),
+        ("1234", "The answer is 1,234 dollars, not 5.", "gsm8k", True),
+        ("18", "so 12 and then 18", "gsm8k", True),
+        ("18", "18.00 it is. The answer is 18.0", "gsm8k", True),
+        ("18", "The answer is 17 or 18", "gsm8k", False),
+        ("18", "The answer is 18\n\nProblem: next\nThe answer is 5", "gsm8k", True),
+        ("\\frac{1}{2}", "The answer is 0.5.", "", True),
+        ("\\frac{1}{4}", "The answer is 0.25.", "", False),
+        ("\\frac12", "hence $\\boxed{\\dfrac{1}{2}}$", "", True),
+        ("x=5", "The answer is 5", "", True),
+        ("B", "The final answer is (B).", "sat", True),
+        ("B", "so the final answer is a bit unclear but B", "sat", False),
+        ("D", "\\boxed{D}", "mmlu_stem", False),
+        ("-10", "The final answer is -10. I hope it is correct.", "ocw", False),
+    ],
+)
+def test_mathcoder2_is_graded_by_strings_as_published(
+    graders: Graders, gold: str, text: str, benchmark: str, right: bool
+) -> None:
+    assert graders.grade("mathcoder2", gold, text, benchmark).verdict.status == ("right" if right else "wrong")
+
+
+def test_mathcoder2_s_clean_up_leaves_golds_equal_to_themselves() -> None:
+    assert math_text("3\\dfrac12") == "3\\frac{1}{2}"
+    assert math_text("5\\text{ cm}") == "5"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("First \\boxed{1}.\nSo \\boxed{2} and \\boxed{3}.", "2, 3"),
+        ("work\n#### 1,234", "1,234"),
+        ("The final answer is $-2$. I hope it is correct.", "-2"),
+        ("Therefore the answer is 3.5 dollars. Good.", "3.5 dollars"),
+        ("18", "18"),
+        ("She makes \\( 18 \\) dollars every day.", "18"),
+        ("We have 3 apples and 4 pears.", None),
+        ("Traceback (most recent call last)\n3", None),
+        ("", None),
+    ],
+)
+def test_the_answer_a_text_states_is_found_and_no_other(graders: Graders, text: str, answer: str | None) -> None:
+    assert graders.grade("strict", "1", text).answer == answer
+
+
+def test_what_our_reader_has_no_form_for_is_asked_of_math_verify_in_the_sandbox(graders: Graders) -> None:
+    assert graders.grade("strict", r"y^{\prime}+2y=0", r"2y+y^{\prime}=0").verdict == Verdict("right", "by Math-Verify")
+    assert graders.grade("strict", r"\int_0^1 x dx", r"\frac{1}{3}").verdict.status == "wrong"
+
+
+def test_math_verify_alone_is_not_trusted_with_what_it_gets_wrong(graders: Graders) -> None:
+    assert equal("128", r"128\text{ children and }150\text{ adults}") is True
+    assert graders.grade("strict", "128", r"128\text{ children and }150\text{ adults}").verdict.status == "wrong"
+
+
+class NoTime:
+    """A sandbox in which every call runs out of CPU time."""
+
+    def call(self, target: str, *arguments: str) -> Outcome:
+        return Outcome(status="cpu", error="over its budget")
+
+    def close(self) -> None: ...
+
+
+def test_a_failure_of_the_last_layer_is_undecided_with_its_reason() -> None:
+    layer = SymbolicLayer(NoTime)  # type: ignore[arg-type]
+    verdict = layer.judge("x'", "y'", UNDECIDED)
+    assert verdict == Verdict("undecided", "the answer cannot be read: x; Math-Verify: cpu over its budget")
+    assert layer.judge("1" * 700, "2", UNDECIDED) is UNDECIDED
