@@ -1,15 +1,16 @@
 """Carry out byte copies, in either direction, as fast as the file system copies files and with constant memory.
 
-Decides: how bytes move: ``copy_file_range`` where rows are whole on both sides, scattered reads and gathered writes where the
-Megatron side is split by columns. Does not: decide what goes where (``copy_plan``), or create files.
+Decides: how bytes move: through one small buffer, its writes ending on multiples of its size, so that the page cache is filled
+in whole pages wherever a tensor begins. (``copy_file_range`` takes 1.5 times as long once offsets are not multiples of a page;
+see DECISIONS.md.) Where the Megatron side is split by columns, rows are put together or apart in a second buffer.
+Does not: decide what goes where (``copy_plan``), or create files.
 """
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import xxhash
 
@@ -17,13 +18,13 @@ from checkpoints_convert.copy_plan import Copy
 from checkpoints_convert.nonfinite import FiniteCheck
 from megatron_mathcoder.config.errors import CheckpointError
 
-BUFFER_BYTES = 1 << 18
+if TYPE_CHECKING:
+    import numpy
+
+BUFFER_BYTES = 1 << 17
 """Of one read or write; small enough to stay in a core's own cache."""
-CALL_BYTES = 1 << 27
-"""Of one ``copy_file_range`` call; an interrupt waits no longer than this takes."""
-MOST_PIECES = 512
-"""Buffers in one scattered read; Linux allows 1024."""
-NO_KERNEL_COPY = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+BAND_BYTES = 1 << 20
+"""Of whole rows put together or apart at once, so that each of 8 column blocks still gets ``BUFFER_BYTES``."""
 
 
 class OpenFiles:
@@ -60,103 +61,81 @@ def carry(copy: Copy, files: OpenFiles, *, to_hf: bool) -> None:
         starts = (offset, copy.hf_offset) if to_hf else (copy.hf_offset, offset)
         copy_range(source, starts[0], target, starts[1], width * copy.rows)
     elif to_hf:
-        _join_columns(copy, hf, parts)
+        offset = copy.hf_offset
+        for whole in _joined_rows(copy.rows, parts):
+            offset += _write_all(hf, whole, offset)
     else:
         _split_columns(copy, hf, parts)
 
 
 def copy_range(source: int, source_offset: int, target: int, target_offset: int, count: int) -> None:
-    """Copy ``count`` bytes between descriptors, inside the kernel where the file system can."""
-    done, in_kernel = 0, hasattr(os, "copy_file_range")
+    """Copy ``count`` bytes between descriptors."""
+    buffer, done = memoryview(bytearray(min(count, BUFFER_BYTES))), 0
     while done < count:
-        here, there = source_offset + done, target_offset + done
-        try:
-            if in_kernel:
-                moved = os.copy_file_range(source, target, min(count - done, CALL_BYTES), here, there)
-            else:
-                moved = _write_all(target, [memoryview(os.pread(source, min(count - done, BUFFER_BYTES), here))], there)
-        except OSError as error:
-            if not in_kernel or error.errno not in NO_KERNEL_COPY:
-                raise
-            in_kernel = False
-            continue
-        if moved == 0:
-            raise CheckpointError(f"a source file ended {count - done} bytes early; it is cut or was changed, get it again")
-        done += moved
+        to_boundary = BUFFER_BYTES - (target_offset + done) % BUFFER_BYTES
+        view = buffer[: min(to_boundary, count - done)]
+        _read_all(source, view, source_offset + done)
+        done += _write_all(target, view, target_offset + done)
 
 
-def _band(rows: int, parts: Sequence[tuple[int, int, int]], row_bytes: int) -> int:
-    """Rows handled at once when rows are split into ``parts``."""
-    return max(1, min(rows, BUFFER_BYTES // row_bytes, MOST_PIECES // len(parts)))
+def _bands(rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of what is handled at once."""
+    band = max(1, min(rows, BAND_BYTES // row_bytes))
+    for row in range(0, rows, band):
+        yield row, min(band, rows - row)
 
 
-def _interleaved(buffers: list[memoryview], widths: list[int], rows: int) -> list[memoryview]:
-    """The buffers' rows in turn: row 0 of each, row 1 of each, …"""
-    return [buffer[row * width : (row + 1) * width] for row in range(rows) for buffer, width in zip(buffers, widths, strict=True)]
-
-
-def _split_columns(copy: Copy, hf: int, parts: list[tuple[int, int, int]]) -> None:
+def _split_columns(copy: Copy, hf: int, parts: Sequence[tuple[int, int, int]]) -> None:
     """Whole rows of the Hugging Face file go to one dense block for each part."""
-    widths = [width for *_, width in parts]
-    band = _band(copy.rows, parts, sum(widths))
-    buffers = [memoryview(bytearray(band * width)) for width in widths]
-    views = _interleaved(buffers, widths, band)
-    for row in range(0, copy.rows, band):
-        rows = min(band, copy.rows - row)
-        _read_all(hf, views[: rows * len(parts)], copy.hf_offset + row * sum(widths))
-        for (descriptor, offset, width), buffer in zip(parts, buffers, strict=True):
-            _write_all(descriptor, [buffer[: rows * width]], offset + row * width)
+    row_bytes = sum(width for *_, width in parts)
+    for row, rows in _bands(copy.rows, row_bytes):
+        whole = _matrix(rows, row_bytes)
+        _read_all(hf, whole.data.cast("B"), copy.hf_offset + row * row_bytes)
+        column = 0
+        for descriptor, offset, width in parts:
+            block = _matrix(rows, width)
+            block[:] = whole[:, column : column + width]
+            _write_all(descriptor, block.data.cast("B"), offset + row * width)
+            column += width
 
 
-def _join_columns(copy: Copy, hf: int, parts: list[tuple[int, int, int]]) -> None:
-    """The inverse of ``_split_columns``."""
-    offset = copy.hf_offset
-    for views in _joined_rows(copy, parts):
-        offset += _write_all(hf, views, offset)
+def _joined_rows(all_rows: int, parts: Sequence[tuple[int, int, int]]) -> Iterator[memoryview]:
+    """The whole rows of a matrix stored in column blocks, band by band."""
+    row_bytes = sum(width for *_, width in parts)
+    for row, rows in _bands(all_rows, row_bytes):
+        whole, column = _matrix(rows, row_bytes), 0
+        for descriptor, offset, width in parts:
+            block = _matrix(rows, width)
+            _read_all(descriptor, block.data.cast("B"), offset + row * width)
+            whole[:, column : column + width] = block
+            column += width
+        yield whole.data.cast("B")
 
 
-def _joined_rows(copy: Copy, parts: list[tuple[int, int, int]]) -> Iterator[list[memoryview]]:
-    """The whole rows of a matrix stored in column blocks, band by band; a band's views are overwritten by the next."""
-    widths = [width for *_, width in parts]
-    band = _band(copy.rows, parts, sum(widths))
-    buffers = [memoryview(bytearray(band * width)) for width in widths]
-    views = _interleaved(buffers, widths, band)
-    for row in range(0, copy.rows, band):
-        rows = min(band, copy.rows - row)
-        for (descriptor, offset, width), buffer in zip(parts, buffers, strict=True):
-            _read_all(descriptor, [buffer[: rows * width]], offset + row * width)
-        yield views[: rows * len(parts)]
+def _matrix(rows: int, row_bytes: int) -> "numpy.ndarray":
+    """Rows of bytes, not set."""
+    # 20 MB and 0.1 s that --help and small errors need not spend.
+    import numpy
+
+    return numpy.empty((rows, row_bytes), numpy.uint8)
 
 
-def _read_all(descriptor: int, views: list[memoryview], offset: int) -> None:
-    """Fill all views from ``offset`` on."""
-    wanted = sum(map(len, views))
-    got = os.preadv(descriptor, views, offset)
-    while got < wanted:
-        rest = _after(views, got)
-        more = os.preadv(descriptor, rest, offset + got)
+def _read_all(descriptor: int, view: memoryview, offset: int) -> None:
+    """Fill the view from ``offset`` on."""
+    got = 0
+    while got < len(view):
+        more = os.preadv(descriptor, [view[got:]], offset + got)
         if more == 0:
-            raise CheckpointError(f"a source file ended {wanted - got} bytes early; it is cut or was changed, get it again")
+            raise CheckpointError(f"a source file ended {len(view) - got} bytes early; it is cut or was changed, get it again")
         got += more
 
 
-def _write_all(descriptor: int, views: list[memoryview], offset: int) -> int:
-    """Write all views from ``offset`` on; returns their bytes."""
-    wanted = sum(map(len, views))
-    put = os.pwritev(descriptor, views, offset)
-    while put < wanted:
-        put += os.pwritev(descriptor, _after(views, put), offset + put)
-    return wanted
-
-
-def _after(views: list[memoryview], count: int) -> list[memoryview]:
-    """What is left of the views after their first ``count`` bytes."""
-    rest = []
-    for view in views:
-        if count < len(view):
-            rest.append(view[count:])
-        count = max(0, count - len(view))
-    return rest
+def _write_all(descriptor: int, view: memoryview, offset: int) -> int:
+    """Write the view from ``offset`` on; returns its bytes."""
+    put = 0
+    while put < len(view):
+        put += os.pwrite(descriptor, view[put:], offset + put)
+    return put
 
 
 def digest_range(path: Path, offset: int, count: int, check: FiniteCheck | None = None) -> str:
@@ -180,9 +159,8 @@ def digest_gathered(copies: Sequence[Copy]) -> str:
                 (descriptor, offset, width) = parts[0]
                 _feed(digest, descriptor, offset, copy.rows * width)
                 continue
-            for views in _joined_rows(copy, parts):
-                for view in views:
-                    digest.update(view)
+            for whole in _joined_rows(copy.rows, parts):
+                digest.update(whole)
     return digest.hexdigest()
 
 
@@ -190,7 +168,7 @@ def _feed(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int, che
     buffer = memoryview(bytearray(min(count, BUFFER_BYTES)))
     for done in range(0, count, BUFFER_BYTES):
         view = buffer[: min(len(buffer), count - done)]
-        _read_all(descriptor, [view], offset + done)
+        _read_all(descriptor, view, offset + done)
         digest.update(view)
         if check is not None:
             check.feed(view)

@@ -9,14 +9,30 @@ from checkpoints_convert.legacy import TRACKER, legacy_folder, read_legacy
 from checkpoints_convert.llama_family import family_of
 from checkpoints_convert.stored_tensor import StoredTensor
 from checkpoints_convert.torch_dist import read_torch_dist
+from megatron_mathcoder.config.checksums import damaged_files, read_checksums
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import find_checkpoint
+from megatron_mathcoder.config.run_folder import checkpoints_in, find_checkpoint
 from megatron_mathcoder.config.schema import ModelConfig
 
 
 def find_any_checkpoint(path: Path) -> Path:
     """The checkpoint folder that ``path`` means. Raises ``CheckpointError`` when there is none."""
     return path if legacy_folder(path) is not None else find_checkpoint(path)
+
+
+def find_good_checkpoint(path: Path) -> Path:
+    """The same, but of a run the newest checkpoint whose files are what the trainer wrote; the damaged ones are named.
+
+    Raises ``CheckpointError`` when there is none, or the only one that ``path`` means is damaged.
+    """
+    newest = find_any_checkpoint(path)
+    candidates = [newest] if newest == path else checkpoints_in(newest.parent)[::-1]
+    for checkpoint in candidates:
+        damaged = damaged_files(checkpoint, sorted(read_checksums(checkpoint).items()))
+        if not damaged:
+            return checkpoint
+        print(f"warning: {checkpoint}: {', '.join(damaged)} is not what was written (checksum)")
+    raise CheckpointError(f"{path}: no checkpoint in it is what the trainer wrote; restore one, or export an older one")
 
 
 def read_checkpoint(folder: Path, model: ModelConfig, *, master: bool = False) -> list[dict[str, StoredTensor]]:

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from checkpoints_convert.architecture_file import read_architecture
-from checkpoints_convert.checkpoint_reader import find_any_checkpoint, read_checkpoint
+from checkpoints_convert.checkpoint_reader import find_good_checkpoint, read_checkpoint
 from checkpoints_convert.conversion import write_tensors
 from checkpoints_convert.copy_plan import make_plan
 from checkpoints_convert.hf_output import beside_weights, new_weights, restored_weights
@@ -54,13 +54,13 @@ def export(
     allow_nonfinite: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Export a checkpoint (a run folder means its newest) to ``hf_dir``, which appears when it is complete.
+    """Export a checkpoint (a run folder means its newest good one) to ``hf_dir``, which appears when it is complete.
 
     An imported checkpoint gives back the very files it came from. ``master`` exports the optimizer's fp32 weights.
     Raises ``CheckpointError`` when the checkpoint is torn, of an unknown architecture, not what it says, has diverged or
     changed since its import, the target exists, the tokenizer does not fit, or the disk is too full.
     """
-    checkpoint = find_any_checkpoint(checkpoint)
+    checkpoint = find_good_checkpoint(checkpoint)
     model, manifest = read_architecture(checkpoint), read_manifest(checkpoint)
     family, stored = family_of(model), read_checkpoint(checkpoint, model, master=master)[0]
     size = sum(tensor.rows * tensor.row_bytes for tensor in stored.values())

@@ -56,13 +56,19 @@ class _Save(NamedTuple):
 class CheckpointFiles:
     """The checkpoints of one run: where they lie and how many are kept."""
 
-    def __init__(self, folder: Path, recipe: str, keep_last: int) -> None:
-        """Keep the ``keep_last`` newest checkpoints (0 = all) in ``folder``, each with the text ``recipe`` as run.toml."""
+    def __init__(
+        self, folder: Path, recipe: str, keep_last: int, is_needed: Callable[[Path], bool] = lambda _path: False
+    ) -> None:
+        """Keep the ``keep_last`` newest checkpoints (0 = all) in ``folder``, each with the text ``recipe`` as run.toml.
+
+        An older one is kept as long as ``is_needed`` says so.
+        """
         keep_results_in_process()
         self.folder = folder
         self._recipe = recipe
         self._keep_last = keep_last
         self._unfinished: _Save | None = None
+        self._is_needed = is_needed
 
     def start_save(self, chunks: Sequence[CausalLM], optimizer: MegatronOptimizer, counters: dict[str, float], step: int) -> None:
         """Begin to write one checkpoint; a collective of all ranks. Parameters must be synchronised over data-parallel ranks.
@@ -134,7 +140,8 @@ class CheckpointFiles:
         _fsync(self.folder)
         if self._keep_last:
             for old in checkpoints_in(self.folder)[: -self._keep_last]:
-                shutil.rmtree(old)
+                if not self._is_needed(old):
+                    shutil.rmtree(old)
 
 
 @contextlib.contextmanager

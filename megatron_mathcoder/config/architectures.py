@@ -101,10 +101,52 @@ LLAMA3_1_8B = replace(
 )
 """Model card meta-llama/Llama-3.1-8B: Llama 3 with rotary frequencies scaled for long texts."""
 
+QWEN2_5_MATH_7B = ModelConfig(
+    architecture="qwen2_5_math_7b",
+    num_layers=28,
+    hidden_size=3584,
+    ffn_hidden_size=18_944,
+    num_attention_heads=28,
+    num_query_groups=4,
+    kv_channels=128,
+    vocab_size=152_064,
+    max_position_embeddings=4096,
+    rotary_base=10_000,
+    rope_scaling_factor=0.0,
+    layernorm_epsilon=1e-6,
+    sliding_window=0,
+    add_qkv_bias=True,
+    share_embeddings_and_output_weights=False,
+    init_method_std=0.02,
+)
+"""Model card Qwen/Qwen2.5-Math-7B; 28 heads divide over 1, 2 or 4 tensor-parallel ranks."""
+
+QWEN2_5_MATH_1_5B = replace(
+    QWEN2_5_MATH_7B,
+    architecture="qwen2_5_math_1_5b",
+    hidden_size=1536,
+    ffn_hidden_size=8960,
+    num_attention_heads=12,
+    num_query_groups=2,
+    vocab_size=151_936,
+    share_embeddings_and_output_weights=True,
+)
+"""Model card Qwen/Qwen2.5-Math-1.5B."""
+
 ARCHITECTURES: Mapping[str, ModelConfig] = MappingProxyType(
     {
         model.architecture: model
-        for model in (TINY_LLAMA, LLAMA2_7B, LLAMA3_8B, LLAMA3_1_8B, DEEPSEEK_MATH_7B, MISTRAL_7B, CODE_LLAMA_7B)
+        for model in (
+            TINY_LLAMA,
+            LLAMA2_7B,
+            LLAMA3_8B,
+            LLAMA3_1_8B,
+            DEEPSEEK_MATH_7B,
+            MISTRAL_7B,
+            CODE_LLAMA_7B,
+            QWEN2_5_MATH_7B,
+            QWEN2_5_MATH_1_5B,
+        )
     }
 )
 """Every architecture by the name a recipe gives in ``model.architecture``."""

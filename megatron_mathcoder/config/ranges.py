@@ -88,6 +88,7 @@ RANGES: dict[str, Range] = {
     "validation.samples": COUNT_OR_OFF,
     "checkpoint.interval_steps": COUNT_OR_OFF,
     "checkpoint.keep_last": COUNT_OR_OFF,
+    "checkpoint.export_interval_steps": COUNT_OR_OFF,
     "guard.spike_sigma": COUNT_OR_OFF,
     # Of one or two losses there is no deviation to speak of.
     "guard.spike_window_steps": Range(3),

@@ -112,6 +112,7 @@ RULES: tuple[Callable[[RunConfig], str], ...] = (
     dataset.weights_replace_epochs,
     training.validation_has_samples,
     training.a_checkpoint_before_the_newest_is_kept,
+    training.exports_are_of_checkpoints,
     resume.allowed_changes_are_keys,
     resume.allowed_changes_can_be_made,
 )

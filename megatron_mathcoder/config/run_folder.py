@@ -12,7 +12,9 @@ Does not: read or write weights; trainer, converter and launcher share these nam
     RUN/rewound.jsonl                 rows of metrics.jsonl and validation.jsonl that a rewind took back
     RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files, run.toml and checksums.json
     RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
+    RUN/hf/iter_0000100/              a checkpoint exported in the background, for transformers and vLLM
     RUN/logs/rank-1.log               output of local ranks other than 0
+    RUN/logs/export-iter_0000100.log  what an export said
     RUN/logs/stacks-rank-1.txt        stacks of a rank's threads, when no step ended for a long time
     RUN/logs/slurm-1234.log           output of a Slurm job, all its restarts
     RUN/submissions/1/                what `mathcoder submit` submitted: code/, recipe.toml, command.sh
@@ -34,6 +36,7 @@ VALIDATION_FILE = "validation.jsonl"
 EVENTS_FILE = "events.jsonl"
 REWOUND_FILE = "rewound.jsonl"
 CHECKPOINTS = "checkpoints"
+EXPORTS = "hf"
 LOGS = "logs"
 SUBMISSIONS = "submissions"
 ATTEMPTS = "attempts"

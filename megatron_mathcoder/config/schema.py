@@ -201,6 +201,9 @@ class CheckpointSection:
     """Newest checkpoints to keep; 0 = all."""
     in_background: bool = False
     """Go on training while a checkpoint is written; the host keeps a copy of the rank's state for so long."""
+    export_interval_steps: int = 0
+    """Steps between exports to Hugging Face folders in RUN/hf, made in the background from the checkpoints saved then; the last
+    step's is always exported. 0 = none."""
     initial: str = ""
     """Checkpoint folder whose weights (not optimizer) a new run starts from; "" = random weights. Ignored on resume."""
     allow_changes: tuple[str, ...] = ()

@@ -146,3 +146,14 @@ def a_checkpoint_before_the_newest_is_kept(config: RunConfig) -> str:
         f"checkpoint.keep_last = 1: must be at least 2, or 0 for all, with checkpoint.interval_steps = {interval}, "
         "so that a damaged checkpoint is not the only one; set it to 2"
     )
+
+
+def exports_are_of_checkpoints(config: RunConfig) -> str:
+    """An export is made from a checkpoint, so it can only come when one is saved."""
+    export, interval = config.checkpoint.export_interval_steps, config.checkpoint.interval_steps
+    if interval == 0 or export % interval == 0:
+        return ""
+    return (
+        f"checkpoint.export_interval_steps = {export}: must be a multiple of checkpoint.interval_steps = {interval}; "
+        f"the nearest is {max(1, round(export / interval)) * interval}"
+    )

@@ -6,6 +6,7 @@ Does not: contain any of them.
 
 import argparse
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def train(config: RunConfig, rank: "Rank") -> int:
         trainer = build_trainer(config, platform, groups, blend)
         if trainer.metrics is None:
             return 0 if trainer.run() else STOPPED_EXIT_STATUS
-        with trainer.metrics as metrics:
+        with trainer.metrics as metrics, trainer.exports or nullcontext():
             metrics.say(describe(config, blend, trainer.total_steps, groups))
             finished = trainer.run()
             metrics.say(f"{'finished' if finished else 'stopped'} at step {trainer.state.step}; run folder {config.run.folder}")
@@ -78,6 +79,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights, newest_sound_checkpoint
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
+    from megatron_mathcoder.trainer.exports import Exports
     from megatron_mathcoder.trainer.metrics import Metrics
     from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler, set_schedule
     from megatron_mathcoder.trainer.run_start import check_start, record_start
@@ -115,8 +117,13 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
         set_schedule(config.optimizer, optimizer, scheduler, state.step)
 
     recipe = dump_config(config)
+    metrics = exports = None
     if is_writer:
         record_start(folder, recipe, blend, resumed, changes)
+        metrics = Metrics(folder, config.logging, total_steps, state)
+        if interval := config.checkpoint.export_interval_steps:
+            exports = Exports(folder, lambda step: step % interval == 0 or step == total_steps, metrics.say)
+    is_needed = exports.needs if exports else lambda _path: False
     return Trainer(
         config=config,
         platform=platform,
@@ -134,12 +141,13 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
             platform=platform,
         ),
         blend=blend,
-        checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last),
+        checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last, is_needed),
         state=state,
         total_steps=total_steps,
         stop_signal=StopSignal(platform.device),
         hosts=host_names(),
-        metrics=Metrics(folder, config.logging, total_steps, state) if is_writer else None,
+        metrics=metrics,
+        exports=exports,
         stall_watch=StallWatch(folder / LOGS, dist.get_rank(), config.guard.stall_minutes * 60, config.guard.end_on_stall),
     )
 

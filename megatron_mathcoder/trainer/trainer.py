@@ -28,6 +28,7 @@ from megatron_mathcoder.dataset.token_stream import Sample
 from megatron_mathcoder.model.gpt import CausalLM
 from megatron_mathcoder.parallel import sequence_chunks
 from megatron_mathcoder.platforms.interface import Platform
+from megatron_mathcoder.trainer.exports import Exports
 from megatron_mathcoder.trainer.guard import must_rewind, reason_to_skip, remember
 from megatron_mathcoder.trainer.metrics import Metrics
 from megatron_mathcoder.trainer.optimizer import set_schedule
@@ -63,6 +64,8 @@ class Trainer:
     """Of each rank."""
     metrics: Metrics | None
     """On rank 0 only."""
+    exports: Exports | None
+    """On rank 0 only, and only if the recipe wants any."""
     stall_watch: StallWatch
     _blocked: dict[str, float] = field(default_factory=lambda: {"save_seconds": 0.0, "validation_seconds": 0.0})
     """Seconds since the last row of the metrics in which training waited for a save or a validation."""
@@ -83,7 +86,9 @@ class Trainer:
                 elif self._settle():
                     break
             self._finish_save()
-        return self.state.step == self.total_steps
+        if self._is_last and self.exports is not None:
+            self.exports.finish()
+        return self._is_last
 
     def _settle(self) -> bool:
         """Do what is due after a step; return whether the run is to stop."""
@@ -97,6 +102,8 @@ class Trainer:
         due = self._is_due(self.config.checkpoint.interval_steps) and not (self.state.skipped_in_row and not self._is_last)
         if stopping or due:
             self._save(wait=stopping or not self.config.checkpoint.in_background)
+        if self.exports is not None:
+            self.exports.poll()
         return stopping
 
     @property
@@ -207,6 +214,8 @@ class Trainer:
         counters = load_training_state(checkpoint, self.config, self.chunks, self.optimizer)
         self.state = abandoned.rewound_to(TrainState.from_dict(counters))
         set_schedule(self.config.optimizer, self.optimizer, self.scheduler, self.state.step)
+        if self.exports is not None:
+            self.exports.discard_after(self.state.step)
         self.checkpoints.discard_after(self.state.step)
         if self.metrics is not None:
             event = {
@@ -260,6 +269,8 @@ class Trainer:
         self._blocked["save_seconds"] += time.perf_counter() - started
         self._say(f"step {checkpoint_step(path)}: saved {path}")
         self.stall_watch.alive(f"the save of {path.name}")
+        if self.exports is not None:
+            self.exports.add(path)
 
     def _synchronize_parameters(self) -> None:
         """Finish the gathering of updated parameters that would otherwise overlap with the next forward pass.

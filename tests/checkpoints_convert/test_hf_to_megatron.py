@@ -14,10 +14,11 @@ import pytest
 
 from checkpoints_convert.architecture_file import architecture_text, read_architecture
 from checkpoints_convert.hf_to_megatron import import_hf
+from checkpoints_convert.llama_family import family_of
 from checkpoints_convert.megatron_to_hf import export
 from checkpoints_convert.param_mapping import FuseQKV, Piece
 from megatron_mathcoder.config.errors import CheckpointError
-from tests.checkpoints_convert.tiny_models import FAMILIES
+from tests.checkpoints_convert.tiny_models import FAMILIES, TINY
 
 LAYOUTS = {"llama2": (2, 2, 1), "llama3": (4, 1, 1), "mistral": (1, 2, 2), "qwen2-tied": (2, 2, 1), "qwen2": (2, 1, 1)}
 """TP, PP, VPP; others in one process. llama3 has 4 tensor-parallel ranks for 2 query groups."""
@@ -55,6 +56,16 @@ def test_training_goes_on_alike_in_every_layout(family, hf_model, stock_megatron
     )
     assert alone[2] < alone[0]
     assert divided == pytest.approx(alone, abs=1e-5)
+
+
+def test_the_keys_are_transformer_engines():
+    """megatron-core's local spec names its norms on disk as its Transformer Engine spec does, by a map; ours are those names."""
+    from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
+
+    names = get_gpt_layer_local_spec().submodules.sharded_state_dict_keys_map
+    assert names.keys() == {"input_layernorm.", "pre_mlp_layernorm."}
+    ours = {rule.key for rule in family_of(TINY).rules(TINY)}
+    assert {f"decoder.layers.{name}weight" for name in names.values()} <= ours
 
 
 def queries_keys_values(self, model):

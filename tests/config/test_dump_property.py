@@ -4,7 +4,7 @@ import dataclasses
 import tomllib
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megatron_mathcoder.config.architectures import ARCHITECTURES
@@ -31,12 +31,14 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     return SCALARS[hint] if hint in SCALARS else st.sampled_from(get_args(hint))
 
 
+@settings(deadline=None)
 @given(values_of(RunConfig))
 def test_the_dump_of_any_run_loads_equal(config: RunConfig) -> None:
     text = dump_config(config)
     assert config_from_mapping(tomllib.loads(text)) == config
 
 
+@settings(deadline=None)
 @given(values_of(RunConfig))
 def test_the_dump_of_a_loaded_dump_is_the_same_text(config: RunConfig) -> None:
     text = dump_config(config)

@@ -123,7 +123,7 @@ def test_a_whole_array_is_overridden_by_inline_tables(load: Load) -> None:
             ["model.architecture=x"],
             (
                 'model.architecture = "x": no such architecture; known are tiny_llama, llama2_7b, llama3_8b, llama3_1_8b, '
-                "deepseek_math_7b, mistral_7b, code_llama_7b"
+                "deepseek_math_7b, mistral_7b, code_llama_7b, qwen2_5_math_7b, qwen2_5_math_1_5b"
             ),
         ),
         (["model.architecture=7"], 'model.architecture = 7: must be a string, in quotes; write "7", with the quotes'),
@@ -181,7 +181,7 @@ def test_an_element_of_an_empty_array_does_not_exist(load: Load) -> None:
             ("model", "architecture"),
             (
                 "model.architecture: missing; add one of tiny_llama, llama2_7b, llama3_8b, llama3_1_8b, deepseek_math_7b, "
-                "mistral_7b, code_llama_7b"
+                "mistral_7b, code_llama_7b, qwen2_5_math_7b, qwen2_5_math_1_5b"
             ),
         ),
     ],

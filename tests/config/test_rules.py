@@ -431,6 +431,11 @@ BROKEN: list[tuple[str, str, str]] = [
         ),
     ),
     (
+        "exports_are_of_checkpoints",
+        "checkpoint.export_interval_steps=25 checkpoint.interval_steps=10",
+        ("checkpoint.export_interval_steps = 25: must be a multiple of checkpoint.interval_steps = 10; the nearest is 20"),
+    ),
+    (
         "allowed_changes_are_keys",
         'checkpoint.allow_changes=["learning-speed"]',
         'checkpoint.allow_changes: "learning-speed" is no key of a recipe; give keys such as "optimizer.lr"',
