@@ -133,21 +133,21 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
     }
 
 
-def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what every verb that makes documents takes beside its inputs: ``--output``, ``--workers``, ``--part`` …"""
-    parser.add_argument("--output", type=output_path, required=True, metavar="DIR", help="folder to make")
+def add_stage_arguments(parser: argparse.ArgumentParser, output: bool = True) -> None:
+    """Add what every verb that makes documents takes beside its inputs: ``--output`` (required?), ``--workers``, ``--part`` …"""
+    parser.add_argument("--output", type=output_path, required=output, metavar="DIR", help="folder to make")
     add_max_reject_fraction(parser)
     add_workers(parser)
     add_part(parser)
     add_overwrite(parser)
 
 
-def filter_parser(verb: str, description: str) -> argparse.ArgumentParser:
+def filter_parser(verb: str, description: str, output: bool = True) -> argparse.ArgumentParser:
     """Return the parser of a verb that filters documents, with the arguments they all share."""
     parser = argparse.ArgumentParser(prog=f"mathcoder {verb}", description=description)
     add_inputs(parser, INPUT_HELP)
     add_row_fields(parser)
-    add_stage_arguments(parser)
+    add_stage_arguments(parser, output)
     return parser
 
 

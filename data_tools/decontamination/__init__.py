@@ -1,0 +1,1 @@
+"""Finds benchmark items in documents, and drops those documents."""

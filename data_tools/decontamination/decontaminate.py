@@ -1,0 +1,109 @@
+"""``mathcoder decontaminate``: documents without those that hold a benchmark's items.
+
+Decides: the verb's arguments, and the report: per benchmark how many of its items were found and in how many documents
+(``contamination.json`` in the output, and printed). Each dropped row names the item and shows the offending passage.
+Does not: find leaks (``contamination_filter.py``, ``published_rule.py``) or lay out the output (``document_stage.py``).
+"""
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from data_tools.benchmarks import benchmark_name, find_benchmarks, read_benchmark
+from data_tools.decontamination.contamination_filter import ContaminationFilter
+from data_tools.decontamination.published_rule import PublishedFilter
+from data_tools.decontamination.self_test import recall_lines, self_test
+from data_tools.document import Document
+from data_tools.document_stage import DocumentFilter, filter_parser, input_documents, make_documents
+from data_tools.parts import write_json
+from data_tools.sources import Source
+from data_tools.stage import Record
+from megatron_mathcoder.config.errors import DataError
+
+EXAMPLES = 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = filter_parser(
+        "decontaminate", "Documents without those that hold a benchmark's questions or solutions.", output=False
+    )
+    parser.add_argument(
+        "--benchmarks",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="benchmark file (.json, .jsonl) or folder, without its *train* and *negatives* files; may be given several times",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("containment", "published"),
+        default="containment",
+        help="published: MathCoder2's rule, 13-word Jaccard over 0.6, for comparison (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--self-test", action="store_true", help="plant benchmark items in INPUT and print how many are found; needs no --output"
+    )
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Run the verb. Raises DataError for what a person can mend."""
+    options = _parser().parse_args(argv)
+    files, passed_over = find_benchmarks(options.benchmarks)
+    if passed_over:
+        print(
+            f"not read, since they are no test sets: {', '.join(path.name for path in passed_over)}; name a file to have it read"
+        )
+    judge: DocumentFilter = ContaminationFilter.of(files)
+    if options.mode == "published":
+        judge = PublishedFilter(tuple(map(str, files)), ContaminationFilter.of(files).sha256)
+    source = input_documents(options)
+    if options.self_test:
+        items = [item for path in files for item in read_benchmark(path)]
+        print("\n".join(recall_lines(self_test(judge, items, _documents(source)))))
+        return 0
+    if options.output is None:
+        raise DataError("no --output given; name the folder to make, or add --self-test to see what would be found")
+    manifest = make_documents("decontaminate", source, judge, options, lambda new, made: _write_report(new, made, files))
+    if manifest is not None:
+        _print_report(manifest["benchmarks"])
+    return 0
+
+
+def _documents(source: Source) -> Iterator[Document]:
+    for piece in source.slices:
+        yield from (item for item in piece.documents(lambda done: None) if isinstance(item, Document))
+
+
+def _write_report(new: Path, manifest: Record, files: list[Path]) -> None:
+    """Write what was found of each benchmark, with examples, and put the counts into the manifest."""
+    items: defaultdict[str, set[str]] = defaultdict(set)
+    documents: Counter[str] = Counter()
+    examples: defaultdict[str, list[Any]] = defaultdict(list)
+    for path in sorted((new / "dropped").glob("part-*.jsonl")):
+        with path.open("rb") as stream:
+            for row in map(orjson.loads, stream):
+                if "benchmark" not in row:
+                    continue
+                name = row["benchmark"]
+                documents[name] += 1
+                items[name].add(row["item"])
+                if len(examples[name]) < EXAMPLES:
+                    examples[name].append(row)
+    sizes = {benchmark_name(path): len(read_benchmark(path)) for path in files}
+    report = {
+        name: {"items": size, "items_found": len(items[name]), "documents_dropped": documents[name]}
+        for name, size in sizes.items()
+    }
+    manifest["benchmarks"] = report
+    write_json(new / "contamination.json", {name: {**row, "examples": examples[name]} for name, row in report.items()})
+
+
+def _print_report(report: dict[str, dict[str, int]]) -> None:
+    print(f"{'benchmark':32}{'items':>8}{'found':>8}{'documents dropped':>20}")
+    for name, row in report.items():
+        print(f"{name:32}{row['items']:>8}{row['items_found']:>8}{row['documents_dropped']:>20}")
