@@ -142,9 +142,9 @@ def add_stage_arguments(parser: argparse.ArgumentParser, output: bool = True) ->
     add_overwrite(parser)
 
 
-def filter_parser(verb: str, description: str, output: bool = True) -> argparse.ArgumentParser:
+def filter_parser(prog: str, description: str, output: bool = True) -> argparse.ArgumentParser:
     """Return the parser of a verb that filters documents, with the arguments they all share."""
-    parser = argparse.ArgumentParser(prog=f"mathcoder {verb}", description=description)
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     add_inputs(parser, INPUT_HELP)
     add_row_fields(parser)
     add_stage_arguments(parser, output)

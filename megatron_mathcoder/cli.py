@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "doctor": Verb("megatron_mathcoder.platforms.doctor:run", "say what this machine can do"),
     "prepare": Verb("data_tools.prepare:run", "raw corpora to documents (JSONL parts with an id and a text)"),
+    "dedup": Verb("data_tools.dedup.dedup:run", "drop copies, exact and near, and keep the first of each"),
     "decontaminate": Verb("data_tools.decontamination.decontaminate:run", "drop documents that hold a benchmark's items"),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),

@@ -29,7 +29,9 @@ EXAMPLES = 3
 
 def _parser() -> argparse.ArgumentParser:
     parser = filter_parser(
-        "decontaminate", "Documents without those that hold a benchmark's questions or solutions.", output=False
+        prog="mathcoder decontaminate",
+        description="Documents without those that hold a benchmark's questions or solutions.",
+        output=False,
     )
     parser.add_argument(
         "--benchmarks",

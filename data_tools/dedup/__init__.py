@@ -1,0 +1,1 @@
+"""Finds documents that are copies of one another, and keeps one of each."""

@@ -1,0 +1,153 @@
+import json
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rensa
+
+from data_tools.benchmarks import read_benchmark
+from data_tools.dedup.clusters import EXACT, NEAR, find_copies, same_problem
+from data_tools.dedup.dedup import run
+from data_tools.dedup.signatures import PERMUTATIONS, SHINGLE_WORDS, sign
+from tests.data_tools.conftest import write_documents
+from tests.data_tools.test_prepare import contents, rows_of
+
+
+@pytest.fixture(scope="module")
+def pages(shared_data: Path) -> list[str]:
+    """Texts of 60 to 400 words: real prose, mathematics and code."""
+    rng = random.Random(0)
+    pages = []
+    for path in sorted((shared_data / "markdown").rglob("*.md")) + sorted((shared_data / "textbooks_latex").rglob("*.tex")):
+        words = path.read_text(errors="replace").split(" ")
+        if len(words) > 150:
+            pages.append(" ".join(words[: rng.randrange(100, 400)]))
+    return pages
+
+
+def edited(text: str, share: float, words: list[str], rng: random.Random) -> str:
+    kept = text.split(" ")
+    for place in rng.sample(range(len(kept)), max(1, round(share * len(kept)))):
+        kept[place] = rng.choice(words)
+    return " ".join(kept)
+
+
+def merged(texts: list[str], pairs: list[tuple[int, int]]) -> int:
+    kept = find_copies([sign(texts[begin : begin + 100]) for begin in range(0, len(texts), 100)]).kept
+    return sum(kept[one] == kept[other] for one, other in pairs)
+
+
+def test_copies_with_one_word_in_a_hundred_changed_are_found(pages: list[str]) -> None:
+    rng = random.Random(1)
+    words = sorted({word for page in pages for word in page.split() if word.isalpha()})
+    copies = [edited(page, 0.01, words, rng) for page in pages]
+    pairs = [(number, len(pages) + number) for number in range(len(pages))]
+    assert len(pages) > 200
+    assert merged(pages + copies, pairs) >= 0.98 * len(pages)
+    assert merged(pages + pages, pairs) == len(pages)
+
+
+def test_problems_that_differ_only_in_their_numbers_are_no_copies(shared_data: Path) -> None:
+    rng = random.Random(2)
+    problems = [item.question for item in read_benchmark(shared_data / "benchmarks/gsm8k_train.jsonl")[:400]]
+    problems += [item.question for item in read_benchmark(shared_data / "benchmarks/math_test.jsonl")[:400]]
+    problems = [problem for problem in problems if re.search(r"\d", problem)]
+
+    def with_one_other_number(text: str) -> str:
+        number = rng.choice(list(re.finditer(r"\d+", text)))
+        return f"{text[: number.start()]}{int(number[0]) + 1}{text[number.end() :]}"
+
+    others = [with_one_other_number(problem) for problem in problems]
+    pairs = [(number, len(problems) + number) for number in range(len(problems))]
+    assert merged(problems + others, pairs) == 0
+
+
+def test_the_numbers_of_two_problems() -> None:
+    def numbers(*values: int) -> np.ndarray:
+        return np.array(sorted(values), dtype=np.uint32)
+
+    none, many = numbers(), numbers(*range(100))
+    assert same_problem(none, none, 50, same_wording=True)
+    assert not same_problem(numbers(1, 2, 3), numbers(1, 2, 4), 50, same_wording=True)
+    assert same_problem(numbers(1, 2, 3), numbers(1, 2, 3), 50, same_wording=True)
+    assert same_problem(many, numbers(*range(99)), 500, same_wording=True)
+    assert not same_problem(many, numbers(*range(90)), 500, same_wording=True)
+    assert same_problem(numbers(1, 2, 3, 4), numbers(1, 2, 3, 5), 50, same_wording=False)
+    assert not same_problem(numbers(1, 2, 3), numbers(4, 5, 6), 50, same_wording=False)
+    assert same_problem(numbers(1), none, 300, same_wording=False)
+    assert not same_problem(numbers(1, 1, 1), numbers(1, 2, 2), 50, same_wording=False)
+
+
+def test_a_signature_is_of_the_document_alone(pages: list[str]) -> None:
+    together = sign(pages[:20])
+    for number in (0, 7, 19):
+        alone = sign([pages[number]])
+        assert (alone.minhash[0] == together.minhash[number]).all()
+        assert alone.wording[0] == together.wording[number]
+        begin = together.number_ends[number - 1] if number else 0
+        assert (alone.numbers == together.numbers[begin : together.number_ends[number]]).all()
+    # In other case, spacing and punctuation it is the same.
+    assert (sign([pages[3].upper().replace(" ", "\n\n")]).minhash[0] == together.minhash[3]).all()
+    assert sign(["", "one two", "three"]).words.tolist() == [0, 2, 1]
+
+
+def test_signatures_agree_as_the_sets_of_word_runs_do(pages: list[str]) -> None:
+    rng = random.Random(4)
+    words = [word for page in pages[:20] for word in re.findall(r"[a-z]+", page)]
+    text = " ".join(rng.sample(words, 400))
+    other = " ".join([*text.split()[:300], *rng.sample(words, 100)])
+
+    def runs(text: str) -> set[str]:
+        words = text.split()
+        return {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(len(words) - SHINGLE_WORDS + 1)}
+
+    jaccard = len(runs(text) & runs(other)) / len(runs(text) | runs(other))
+    found = sign([text, other]).minhash
+    assert found.shape == (2, PERMUTATIONS)
+    assert abs(float((found[0] == found[1]).mean()) - jaccard) < 0.12
+    assert rensa.RMinHash.ALGORITHM_VERSION == 2, "signatures of another version cannot be compared with stored ones"
+
+
+def test_the_first_input_keeps_its_copies_and_each_drop_names_what_is_kept(
+    pages: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(5)
+    words = [word for word in pages[0].split() if word.isalpha()]
+    near = edited(pages[3], 0.01, words, rng)
+    preferred = write_documents(tmp_path / "z_preferred.jsonl", [pages[1], near])
+    rest = tmp_path / "a_rest.jsonl"
+    rest.write_text("".join(json.dumps({"id": f"r{n}", "text": text}) + "\n" for n, text in enumerate([*pages[:6], pages[0]])))
+    assert run([str(preferred), str(rest), "--output", str(tmp_path / "out")]) == 0
+    assert [row["id"] for row in rows_of(tmp_path / "out/documents")] == ["d0", "d1", "r0", "r2", "r4", "r5"]
+    dropped = {row["id"]: (row["reason"], row["kept"]) for row in rows_of(tmp_path / "out/dropped")}
+    assert dropped == {
+        "r1": ("exact duplicate: of d0", "d0"),
+        "r3": ("near duplicate: of d1", "d1"),
+        "r6": ("exact duplicate: of r0", "r0"),
+    }
+    assert "9 documents in = 6 out + 3 dropped (2 exact duplicate, 1 near duplicate)" in capsys.readouterr().out
+    assert not list(tmp_path.glob("out.*"))
+    assert run([str(preferred), str(rest), "--output", str(tmp_path / "out")]) == 0
+    assert "already there" in capsys.readouterr().out
+
+
+def test_workers_and_parts_do_not_change_the_output(shared_data: Path, tmp_path: Path) -> None:
+    given = [str(shared_data / "benchmarks"), "--text-field", "question", "--max-reject-fraction", "1"]
+    assert run([*given, "--output", str(tmp_path / "one"), "--workers", "1"]) == 0
+    assert run([*given, "--output", str(tmp_path / "two"), "--workers", "2"]) == 0
+    for _ in ("signatures", "documents"):
+        for part in ("2/2", "1/2"):
+            assert run([*given, "--output", str(tmp_path / "parts"), "--part", part]) == 0
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "parts")
+    assert not list(tmp_path.glob("*.*"))
+
+
+def test_clusters_of_copies_of_copies_keep_the_first(pages: list[str]) -> None:
+    copies = find_copies([sign([pages[0], pages[1]]), sign([pages[0], pages[1], pages[0]])])
+    assert copies.kept.tolist() == [0, 1, 0, 1, 0]
+    assert copies.kind.tolist() == [0, 0, EXACT, EXACT, EXACT]
+    assert find_copies([]).kept.tolist() == []
+    near = find_copies([sign([pages[0], pages[0] + " and one more"])])
+    assert near.kind.tolist() == [0, NEAR]
