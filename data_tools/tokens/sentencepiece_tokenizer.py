@@ -37,9 +37,15 @@ class SentencePieceTokenizer(Tokenizer):
         """Return the ids of each text. One thread: the processes of the pool already fill the cores."""
         try:
             ids: list[Sequence[int]] = self._processor.encode(list(texts), num_threads=1)
-        except (RuntimeError, UnicodeEncodeError) as error:
+        except (RuntimeError, TypeError, UnicodeEncodeError) as error:
             raise EncodeError(str(error)) from error
         return ids
+
+    def control_strings(self) -> list[str]:
+        """Return the control pieces, the unknown piece and the user's own."""
+        model = self._processor
+        special = (model.IsControl, model.IsUnknown)
+        return [model.IdToPiece(token) for token in range(self.vocab_size) if any(of(token) for of in special)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``; control pieces are left out."""

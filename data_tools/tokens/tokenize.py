@@ -137,6 +137,7 @@ def _totals(records: list[Record]) -> Record:
         "rows": sum(record["rows"] for record in records),
         "documents": sum(record["documents"] for record in records),
         "tokens": sum(record["count"] for record in records),
+        "slices_by_reference": sum(record.get("by_reference", 0) for record in records),
         "rejected": sum(reasons.values()),
         "rejected_by_reason": dict(sorted(reasons.items())),
     }

@@ -6,15 +6,17 @@ Does not: choose the slices or merge them (``tokenize.py``), read files (``rows.
 """
 
 import functools
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
@@ -22,8 +24,9 @@ from data_tools.parts import atomic_file
 from data_tools.pool import Report
 from data_tools.rows import BadRow, RowReader, text_of
 from data_tools.stage import Record
+from data_tools.tokens.fast_encoder import FastEncoder, ParityError, fast_encoder
 from data_tools.tokens.indexed_writer import dtype_name
-from data_tools.tokens.tokenizer import EncodeError, Tokenizer, load_tokenizer
+from data_tools.tokens.tokenizer import EncodeError, FlatIds, Tokenizer, load_tokenizer
 
 BATCH_CHARACTERS = 2**20
 BATCH_DOCUMENTS = 1024
@@ -65,11 +68,16 @@ def process_tokenizer(path: str, eod_token: str | None) -> Tokenizer:
     return load_tokenizer(path, eod_token)
 
 
+@functools.lru_cache(maxsize=1)
+def _process_encoder(path: str, eod_token: str | None) -> FastEncoder | None:
+    return fast_encoder(process_tokenizer(path, eod_token))
+
+
 class _SliceWriter:
     """Gathers texts into batches, and sends each to the ids or, when it cannot be encoded, to the rejected rows."""
 
-    def __init__(self, task: TokenizeTask, tokenizer: Tokenizer) -> None:
-        self._task, self._tokenizer = task, tokenizer
+    def __init__(self, task: TokenizeTask, tokenizer: Tokenizer, encoder: Tokenizer | FastEncoder) -> None:
+        self._task, self._tokenizer, self._encoder = task, tokenizer, encoder
         self._dtype = np.dtype(dtype_name(tokenizer.vocab_size)).newbyteorder("<")
         self._batch: list[tuple[int, str]] = []
         self._batch_characters = 0
@@ -104,33 +112,65 @@ class _SliceWriter:
     def flush(self) -> None:
         """Encode and write the documents taken in."""
         try:
-            encoded = self._tokenizer.encode_batch([text for _, text in self._batch])
+            ids, ends = self._encoder.encode_flat([text for _, text in self._batch])
         except EncodeError:
-            encoded = self._encode_one_by_one()
+            ids, ends = self._encode_one_by_one()
         self._batch, self._batch_characters = [], 0
-        before = () if self._task.bos_id is None else (self._task.bos_id,)
-        for ids in encoded:
-            document = np.array((*before, *ids, self._tokenizer.eod_id), dtype=self._dtype)
-            self._tokens_file.write(document.tobytes())
-            self._lengths_file.write(np.array(len(document), dtype="<i4").tobytes())
-            self.documents += 1
-            self.tokens += len(document)
+        tokens, lengths = with_markers(ids, ends, self._task.bos_id, self._tokenizer.eod_id, self._dtype)
+        self._tokens_file.write(tokens.tobytes())
+        self._lengths_file.write(lengths.tobytes())
+        self.documents += len(lengths)
+        self.tokens += len(tokens)
 
-    def _encode_one_by_one(self) -> list[Sequence[int]]:
+    def _encode_one_by_one(self) -> FlatIds:
         encoded: list[Sequence[int]] = []
         for line, text in self._batch:
             try:
                 encoded += self._tokenizer.encode_batch([text])
             except EncodeError as error:
                 self.reject(BadRow(line, f"tokenizer failed: {' '.join(str(error).split())[:200]}"))
-        return encoded
+        ends = np.cumsum([len(ids) for ids in encoded], dtype=np.int64)
+        return np.array([token for ids in encoded for token in ids], dtype=np.uint32), ends
+
+
+def with_markers(
+    ids: NDArray[np.uint32], ends: NDArray[np.int64], bos_id: int | None, eod_id: int, dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return all documents' ids with BOS (when not None) before and EOD behind each, and the length of each (int32)."""
+    before = 0 if bos_id is None else 1
+    lengths = np.diff(ends, prepend=0) + before + 1
+    last = np.cumsum(lengths) - 1
+    tokens = np.empty(int(lengths.sum()), dtype=dtype)
+    is_text = np.ones(len(tokens), dtype=bool)
+    is_text[last] = False
+    tokens[last] = eod_id
+    if bos_id is not None:
+        is_text[last - lengths + 1] = False
+        tokens[last - lengths + 1] = bos_id
+    tokens[is_text] = ids
+    return tokens, lengths.astype("<i4")
 
 
 def tokenize_slice(task: TokenizeTask, report: Report) -> Record:
-    """Write the ids, lengths and rejected rows of one slice; return its counts."""
+    """Write the ids, lengths and rejected rows of one slice; return its counts.
+
+    A slice on which the fast encoder differs from the reference is done again by the reference alone, whoever does it, so that
+    the ids depend on the slice and nothing else.
+    """
+    reference = process_tokenizer(task.tokenizer_path, task.eod_token)
+    encoder = _process_encoder(task.tokenizer_path, task.eod_token)
+    if encoder is not None:
+        try:
+            return _tokenize(task, encoder, report)
+        except ParityError as error:
+            print(f"the fast encoder differs on {str(error)!r}; {task.piece.path} goes by {reference.kind}", file=sys.stderr)
+    return _tokenize(task, reference, report) | {"by_reference": 1}
+
+
+def _tokenize(task: TokenizeTask, encoder: Tokenizer | FastEncoder, report: Report) -> Record:
     rows = 0
     reader = RowReader(task.piece, columns=[task.text_field.split(".")[0]])
-    with _SliceWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token)) as writer:
+    with _SliceWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token), encoder) as writer:
         for row in reader:
             rows += 1
             text = row if isinstance(row, BadRow) else text_of(row, task.text_field)

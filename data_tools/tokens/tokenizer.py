@@ -13,13 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from megatron_mathcoder.config.errors import DataError
 
 KINDS = "a SentencePiece .model, a Hugging Face tokenizer.json or its folder, a tiktoken file of base64 ranks, or a tekken.json"
 
 _TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
+
+
+FlatIds = tuple[NDArray[np.uint32], NDArray[np.int64]]
+"""Ids of several texts one after the other, and where each text's end."""
 
 
 class EncodeError(ValueError):
@@ -43,6 +49,17 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """Return the ids of each text, without BOS or EOS. Raises EncodeError when any of them cannot be encoded."""
+
+    def encode_flat(self, texts: Sequence[str]) -> FlatIds:
+        """Return the same ids in one array, and where each text's end. Raises EncodeError when any of them cannot be encoded."""
+        encoded = self.encode_batch(texts)
+        ends = np.cumsum([len(ids) for ids in encoded], dtype=np.int64)
+        arrays = [np.asarray(ids, dtype=np.uint32) for ids in encoded]
+        return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.uint32), ends
+
+    def control_strings(self) -> list[str]:
+        """Return the spellings of control tokens that other encoders might find in text; those of a file that lists them: []."""
+        return []
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
