@@ -1,97 +1,161 @@
-"""``mathcoder generate``: an exported model continues a prompt.
+"""``mathcoder generate``: a model continues a prompt, or solves a file of problems, running the code it writes.
 
-Decides: that generation runs on the Hugging Face folder itself, by ``transformers``, so that what is seen here is what every
-other user of the folder gets; and how a prompt begins: with BOS where the tokenizer has one, as each document did.
-Does not: run code the model writes, or serve.
+Decides: what is asked of the model and where its trajectories go: to standard output for one prompt, to a JSONL log for a
+file, which a later run with the same command goes on with. Without ``--execute`` no code is run.
+Does not: decode (the language model does), run code (``tool_use``), or grade.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from data_tools.tokens.tokenizer import Tokenizer, load_tokenizer
-from megatron_mathcoder.config.errors import CheckpointError, ConfigError, PlatformError
+from data_tools.arguments import positive_int
+from data_tools.inputs import InputSlice, find_files
+from data_tools.llm.interface import LanguageModel, Request, Sampling
+from data_tools.progress import Progress
+from data_tools.rows import BadRow, RowReader
+from data_tools.sandbox.arguments import seconds
+from data_tools.sandbox.outcome import Limits
+from data_tools.sandbox.sandbox import Sandbox
+from megatron_mathcoder.config.errors import ConfigError, DataError
+from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.prediction_log import PredictionLog
+from megatron_mathcoder.inference.tool_format import FORMATS
+from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory, replay, trajectory_from_row
+from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+PROBLEM_FIELDS = ("prompt", "question", "problem")
 
 
 def run(argv: list[str]) -> int:
     """Run ``mathcoder generate``."""
-    parser = argparse.ArgumentParser(prog="mathcoder generate", description="Let an exported model continue a prompt.")
-    parser.add_argument("hf_dir", type=Path, help="a folder from mathcoder export-hf, or any Llama-family folder")
-    parser.add_argument("--prompt", help="text to continue (default: standard input)")
-    parser.add_argument("--max-new-tokens", type=int, default=128, metavar="N", help="default: 128")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 = the likeliest token each time (default)")
-    parser.add_argument("--seed", type=int, default=3407, help="of the draws when the temperature is not 0")
-    arguments = parser.parse_args(argv)
-    if arguments.max_new_tokens < 1:
-        raise ConfigError(f"--max-new-tokens {arguments.max_new_tokens}: at least 1 token is needed")
+    arguments = _parser().parse_args(argv)
     if arguments.temperature < 0:
         raise ConfigError(f"--temperature {arguments.temperature}: it must be 0 or more")
-    prompt = arguments.prompt if arguments.prompt is not None else sys.stdin.read()
-    if not (arguments.hf_dir / "config.json").is_file():
-        raise CheckpointError(
-            f"{arguments.hf_dir}: no config.json is in it; make the folder with mathcoder export-hf CKPT HF_DIR"
+    if arguments.replay:
+        return _replay(arguments)
+    if arguments.model is None:
+        raise ConfigError("no model: name a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
+    if arguments.problems and arguments.output is None:
+        raise ConfigError("--problems needs --output FILE.jsonl, where trajectories go as they end")
+    sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
+    with ExitStack() as stack:
+        model = stack.enter_context(open_model(arguments.model, arguments.batch_size))
+        if arguments.problems is None and not arguments.execute:
+            return _continue(model, _prompt(arguments), sampling)
+        sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=arguments.timeout_seconds))) if arguments.execute else None
+        loop = ToolLoop(
+            model=model,
+            sandbox=sandbox,
+            format=FORMATS[arguments.format](),
+            sampling=sampling,
+            rounds=arguments.rounds,
+            output_characters=arguments.output_characters,
         )
-    tokenizer = load_tokenizer(str(arguments.hf_dir))
-    model = load_model(arguments.hf_dir)
-    _check_vocabulary(tokenizer, model)
-    continuation = generate(model, tokenizer, prompt, arguments.max_new_tokens, arguments.temperature, arguments.seed)
-    print(f"{prompt}{continuation}")
+        return _solve_file(loop, arguments) if arguments.problems else _solve_one(loop, _prompt(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mathcoder generate", description="Let a model continue a prompt, or solve problems with the code it writes."
+    )
+    parser.add_argument("model", nargs="?", help="a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
+    parser.add_argument("--prompt", help="text to continue, or the problem (default: standard input)")
+    parser.add_argument("--problems", metavar="FILE", help=f"JSONL rows with {', '.join(PROBLEM_FIELDS)} and, if you like, an id")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSONL of trajectories; the same command goes on with it")
+    parser.add_argument("--execute", action="store_true", help="run the code blocks the model writes, in the sandbox")
+    parser.add_argument("--format", choices=list(FORMATS), default="fences", help="how code is written (default: %(default)s)")
+    parser.add_argument("--rounds", type=positive_int, default=8, metavar="N", help="most rounds of writing (default: 8)")
+    parser.add_argument("--max-new-tokens", type=positive_int, default=128, metavar="N", help="of each round; default: 128")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 = the likeliest token each time (default)")
+    parser.add_argument("--seed", type=int, default=3407, help="of the draws when the temperature is not 0")
+    parser.add_argument(
+        "--batch-size", type=positive_int, default=DEFAULT_BATCH, metavar="N", help="prompts at a time, in process"
+    )
+    parser.add_argument(
+        "--timeout_seconds", "--timeout-seconds", type=seconds, default=10.0, metavar="N", help="CPU time of a block"
+    )
+    parser.add_argument(
+        "--output-characters", type=positive_int, default=1000, metavar="N", help="of a block's output that are kept"
+    )
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="run the code of recorded trajectories again and compare")
+    return parser
+
+
+def _prompt(arguments: argparse.Namespace) -> str:
+    return arguments.prompt if arguments.prompt is not None else sys.stdin.read()
+
+
+def _continue(model: LanguageModel, prompt: str, sampling: Sampling) -> int:
+    reply = next(iter(model.complete([Request(prompt, sampling)])))
+    if reply.outcome != "ok":
+        raise DataError(f"the model refuses the prompt: {reply.error}; shorten it")
+    print(f"{prompt}{reply.choices[0].text}")
     return 0
 
 
-def load_model(folder: Path) -> "PreTrainedModel":
-    """Load the folder's model, in its own dtype.
+def _solve_one(loop: ToolLoop, problem: str) -> int:
+    trajectory = next(loop.run([("0", problem)]))
+    print(f"{trajectory.prompt}{trajectory.text}")
+    if trajectory.ended != "answer":
+        print(f"ended by {trajectory.ended} {trajectory.error}".rstrip(), file=sys.stderr)
+    return int(trajectory.ended == "failed")
 
-    Raises:
-        PlatformError: transformers is not installed.
-        CheckpointError: transformers cannot load the folder.
+
+def _solve_file(loop: ToolLoop, arguments: argparse.Namespace) -> int:
+    problems = list(read_problems(arguments.problems))
+    settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
+    settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
+    with PredictionLog(arguments.output) as log, Progress("generate", len(problems), "problems") as progress:
+        _check_same_settings(log, settings)
+        left = [problem for problem in problems if problem[0] not in log.rows]
+        progress.resumed(len(problems) - len(left), len(problems) - len(left))
+        for done, trajectory in enumerate(loop.run(left), 1):
+            log.append(trajectory.to_row() | {"settings": settings})
+            progress.show(done, done)
+        ends = [log.rows[problem[0]]["ended"] for problem in problems]
+    counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
+    print(f"{arguments.output}: {len(ends)} trajectories: {counts}")
+    return 0
+
+
+def _check_same_settings(log: PredictionLog, settings: dict[str, Any]) -> None:
+    for row in log.rows.values():
+        before = row.get("settings", {})
+        if differing := [key for key in settings if before.get(key) != settings[key]]:
+            key = differing[0]
+            raise ConfigError(
+                f"{log.path}: its rows have {key} = {before.get(key)!r}, this run {settings[key]!r}; name another --output"
+            )
+
+
+def read_problems(path: str) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of each row of a file; the id is the line's number where a row has none.
+
+    Raises DataError: a row cannot be read or has no problem.
     """
-    try:
-        import transformers
-    except ImportError:
-        raise PlatformError(
-            "mathcoder generate needs transformers; install it with pip install 'megatron-mathcoder[eval]'"
-        ) from None
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{folder}: transformers cannot load it: {reason}; export it again") from error
+    for name in find_files([path]):
+        size = Path(name).stat().st_size
+        for row in RowReader(InputSlice(name, 0, size, 1, size)):
+            if isinstance(row, BadRow):
+                raise DataError(f"{name}:{row.line}: {row.reason}; mend the row or take it out")
+            text = next((row.value[field] for field in PROBLEM_FIELDS if isinstance(row.value.get(field), str)), None)
+            if text is None:
+                raise DataError(f"{name}:{row.line}: no {', '.join(PROBLEM_FIELDS)} in the row; name the problem's text so")
+            yield str(row.value.get("id", row.line)), text
 
 
-def generate(
-    model: "PreTrainedModel", tokenizer: Tokenizer, prompt: str, max_new_tokens: int, temperature: float = 0.0, seed: int = 0
-) -> str:
-    """Return the text that continues ``prompt``: at most ``max_new_tokens`` tokens, ended by the end of a document."""
-    import torch
-
-    start = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
-    ids = torch.tensor([[*start, *tokenizer.encode_batch([prompt])[0]]])
-    torch.manual_seed(seed)
-    sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-    with torch.inference_mode():
-        output = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=max_new_tokens,
-            eos_token_id=tokenizer.eod_id,
-            pad_token_id=tokenizer.eod_id,
-            **sampling,
-        )
-    # The prompt is decoded with its continuation and cut off, since a tokenizer may treat the first piece of a text apart.
-    written = output[0, len(start) :].tolist()
-    return tokenizer.decode(written)[len(tokenizer.decode(ids[0, len(start) :].tolist())) :]
-
-
-def _check_vocabulary(tokenizer: Tokenizer, model: "PreTrainedModel") -> None:
-    rows = int(model.config.vocab_size)
-    if tokenizer.vocab_size > rows:
-        raise CheckpointError(
-            f"{tokenizer.path}: it has {tokenizer.vocab_size} pieces, the model {rows} rows; use the model's own tokenizer"
-        )
+def _replay(arguments: argparse.Namespace) -> int:
+    with PredictionLog(arguments.replay) as log, Sandbox(Limits(cpu_seconds=arguments.timeout_seconds)) as sandbox:
+        trajectories: list[Trajectory] = [trajectory_from_row(row) for row in log.rows.values()]
+        blocks = sum(block.kind == "execution" for each in trajectories for block in each.blocks)
+        differing = 0
+        for trajectory in trajectories:
+            for recorded, now in replay(trajectory, sandbox, arguments.output_characters):
+                differing += 1
+                print(f"{trajectory.id}: recorded {recorded[:80]!r}, now {now[:80]!r}")
+    print(f"{arguments.replay}: {blocks - differing} of {blocks} executions of {len(trajectories)} trajectories are the same")
+    return int(differing > 0)

@@ -1,0 +1,47 @@
+"""From what a person names to a language model: a folder, a server, or vLLM in this process.
+
+Decides: the form of the name: a path is a Hugging Face folder for ``transformers``; ``http://host:8000/v1#MODEL`` an
+OpenAI-compatible server; ``vllm:FOLDER`` the same folder through vLLM.
+Does not: export a checkpoint (``evaluation`` may).
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data_tools.llm.interface import LanguageModel
+from megatron_mathcoder.config.errors import ConfigError, PlatformError
+from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH, TransformersModel
+
+
+@contextmanager
+def open_model(name: str, batch_size: int = DEFAULT_BATCH) -> Iterator[LanguageModel]:
+    """Open the model a person named, and close it after.
+
+    Raises ConfigError, CheckpointError or PlatformError: the name has no model, nothing is there, or a package is missing.
+    """
+    if name.startswith(("http://", "https://")):
+        yield from _server(name)
+    elif name.startswith("vllm:"):
+        yield from _vllm(name.removeprefix("vllm:"))
+    else:
+        yield TransformersModel(Path(name), batch_size)
+
+
+def _server(name: str) -> Iterator[LanguageModel]:
+    from data_tools.llm.openai_client import OpenAIClient, Server
+
+    address, _, model = name.partition("#")
+    if not model:
+        raise ConfigError(f"model {name!r}: it does not say which model of the server; write {name}#MODEL")
+    with OpenAIClient(Server(base_url=address, model=model)) as client:
+        yield client
+
+
+def _vllm(folder: str) -> Iterator[LanguageModel]:
+    try:
+        vllm_offline = importlib.import_module("data_tools.llm.vllm_offline")
+    except ImportError:
+        raise PlatformError("vLLM is not installed; install it on the GPU machine, or name a server") from None
+    yield vllm_offline.VllmOffline(folder)
