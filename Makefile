@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' '*.sbatch' .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all test-gpu bench check format clean
+.PHONY: help install quickstart test test-all test-gpu test-slurm bench check format clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ test-all: install ## every test this machine can run
 
 test-gpu: install ## on a machine with a GPU: the tiny recipe's losses there follow the CPU's
 	$(BIN)/python -m tests.gpu.follow_cpu
+
+test-slurm: install ## the scenarios on a real two-node Slurm, which it starts and stops (root; Debian's slurmctld slurmd munge)
+	bash tests/launch/run_scenarios.sh
 
 bench: install ## the measurements, on an idle machine; each says its numbers and fails below its bar
 	@for script in tests/benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done

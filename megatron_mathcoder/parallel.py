@@ -42,7 +42,7 @@ def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, se
             pipeline_model_parallel_size=parallel.pipeline_model_parallel_size,
             virtual_pipeline_model_parallel_size=interleaved if interleaved > 1 else None,
             context_parallel_size=parallel.context_parallel_size,
-            distributed_timeout_minutes=max(1, round(parallel.distributed_timeout_minutes)),
+            distributed_timeout_minutes=parallel.distributed_timeout_minutes,
             create_gloo_process_groups=platform.adds_gloo_groups,
         )
         groups = ProcessGroupCollection.use_mpu_process_groups()

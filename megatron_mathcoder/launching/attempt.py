@@ -15,7 +15,7 @@ from types import FrameType
 from megatron_mathcoder.config.errors import LaunchError
 from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, checkpoint_step, newest_checkpoint, read_rows
 from megatron_mathcoder.launching import slurm
-from megatron_mathcoder.launching.attempts import AttemptLog, End, Start, unfinished
+from megatron_mathcoder.launching.attempts import AttemptLog, End, Start, part_name, unfinished
 from megatron_mathcoder.launching.verdict import Facts, Verdict, decide
 
 POLL_SECONDS = 0.5
@@ -36,6 +36,10 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--name", default="train", help="name of the job in the folder, such as filter-3-of-16 (default train)")
     parser.add_argument("--job", required=True, help="$SLURM_JOB_ID")
     parser.add_argument("--restart", type=int, default=0, help="$SLURM_RESTART_COUNT")
+    parser.add_argument(
+        "--parts", type=int, default=1, help="parts of the work, each a task of an array from 1 (default 1: whole)"
+    )
+    parser.add_argument("--task", type=int, default=0, help="$SLURM_ARRAY_TASK_ID; the command gets --part TASK/PARTS")
     parser.add_argument("--gpu", default="", help="kind of GPU, for mathcoder status to know the MFU")
     parser.add_argument("--ranks", type=int, default=0, help="number of ranks")
     parser.add_argument(
@@ -49,6 +53,11 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("command", nargs="+", help="after --: srun and what it runs")
     arguments = parser.parse_args(argv)
+    if arguments.parts > 1:
+        if not 1 <= arguments.task <= arguments.parts:
+            raise LaunchError(f"{arguments.name} has {arguments.parts} parts; submit it with --array=1-{arguments.parts}")
+        arguments.name = part_name(arguments.name, arguments.task, arguments.parts)
+        arguments.command += ["--part", f"{arguments.task}/{arguments.parts}"]
     log = AttemptLog(arguments.folder, arguments.name)
     if log.finished() and log.read()[-1].start.job == arguments.job:
         print(f"{arguments.name}: finished before; nothing is started", flush=True)
@@ -82,6 +91,7 @@ def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
         stalled=ranks.stalled,
         saved_before=log.read()[-1].start.saved_step,
         saved_after=saved_step(folder),
+        last_step=last_step(folder),
         crashes_before=crashes_in_a_row(log, job),
     )
     verdict = decide(facts, arguments.crash_limit)
@@ -91,7 +101,7 @@ def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
             restart=arguments.restart,
             status=status,
             saved_step=facts.saved_after,
-            last_step=last_step(folder),
+            last_step=facts.last_step,
             outcome=verdict.outcome,
             reason=verdict.reason,
         )

@@ -73,7 +73,8 @@ def write(submission: Path, site: Site, recipe: str, sbatch: Sequence[str]) -> i
     """Copy code, site and recipe into ``submission`` and note the command; return the number of files of code."""
     code = submission / "code"
     for package in PACKAGES:
-        shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+        # With __pycache__: every rank of every node would compile them at its start otherwise.
+        shutil.copytree(REPOSITORY / package, code / package)
     shutil.copytree(REPOSITORY / "launch", code / "launch")
     shutil.copyfile(site.file, code / SITE_FILE)
     (submission / RECIPE_FILE).write_text(recipe)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from megatron_mathcoder.launching.attempts import FINISHED
 
-STOPPED_STATUS = 85
-"""Exit status of ranks that saved and stopped because they were asked to (``trainer/stop_signal.py``)."""
+STOPPED_STATUSES = (85, 128 + 15)
+"""Statuses of ranks that saved and stopped because they were asked to (``trainer/stop_signal.py``). srun ends the peers of the
+first that leaves by SIGTERM, which may reach one that is already leaving."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Facts:
     saved_before: int
     saved_after: int
     """Step of the newest checkpoint when the attempt began and ended."""
+    last_step: int
+    """Last step that was done."""
     crashes_before: int
     """Crashes of this job since the attempt that made its newest checkpoint."""
 
@@ -52,7 +55,7 @@ def decide(facts: Facts, crash_limit: int) -> Verdict:
     if facts.ended_by_slurm:
         # After a preemption Slurm puts the job back itself; after scancel nobody wants it back.
         return Verdict(outcome="cancelled", requeue=False, reason="ended by Slurm: scancel, or preempted beyond its grace time")
-    if facts.status == STOPPED_STATUS and facts.saved_after > facts.saved_before:
+    if facts.status in STOPPED_STATUSES and facts.saved_before < facts.saved_after == facts.last_step:
         return Verdict(outcome="stopped", requeue=True, reason=f"asked to stop, saved step {facts.saved_after}")
     if facts.stalled:
         return _unless_fruitless(facts, crash_limit, "stalled", "nothing in the run folder changed")

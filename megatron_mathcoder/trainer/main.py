@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
+from megatron_mathcoder.config.errors import TrainingError
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from megatron_mathcoder.dataset.blend import Blend
     from megatron_mathcoder.platforms.interface import Platform
     from megatron_mathcoder.platforms.ranks import Rank
+    from megatron_mathcoder.trainer.stop_signal import StopSignal
     from megatron_mathcoder.trainer.trainer import Trainer
 
 
@@ -45,11 +47,26 @@ def run(argv: list[str]) -> int:
     if config.parallel.processes > 1 and not rank.init_method:
         check_world_size(config, config.parallel.processes)
         return local_ranks.run(["train", *argv], config.parallel.processes, Path(config.run.folder) / LOGS)
-    return train(config, rank)
+    try:
+        return train(config, rank)
+    except RuntimeError as error:
+        from megatron_mathcoder.platforms.lost_peer import lost_peer
+
+        what = lost_peer(error, config.parallel.distributed_timeout_minutes)
+        if not what:
+            raise
+        raise TrainingError(
+            f"rank {rank.rank} of {rank.world_size} {what}; its process, its node or the link to it has failed, its own last "
+            "lines say which; started again, by hand or by mathcoder submit, the run goes on from its newest checkpoint"
+        ) from error
 
 
 def train(config: RunConfig, rank: "Rank") -> int:
     """Train on this rank; every rank of the world calls this."""
+    from megatron_mathcoder.trainer.stop_signal import STOPPED_EXIT_STATUS, StopSignal
+
+    # First, since what follows takes from seconds to minutes, in which a job may be preempted.
+    stop_signal = StopSignal()
     from megatron_mathcoder.platforms.select import select_platform
 
     check_world_size(config, rank.world_size)
@@ -58,11 +75,10 @@ def train(config: RunConfig, rank: "Rank") -> int:
     # These import megatron-core, which must find the platform prepared.
     from megatron_mathcoder.dataset.blend import open_blend
     from megatron_mathcoder.parallel import process_groups
-    from megatron_mathcoder.trainer.stop_signal import STOPPED_EXIT_STATUS
 
     blend = open_blend(config.dataset, config.model.vocab_size, config.run.seed)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
-        trainer = build_trainer(config, platform, groups, blend)
+        trainer = build_trainer(config, platform, groups, blend, stop_signal)
         if trainer.metrics is None:
             return 0 if trainer.run() else STOPPED_EXIT_STATUS
         with trainer.metrics as metrics, trainer.exports or nullcontext():
@@ -72,7 +88,9 @@ def train(config: RunConfig, rank: "Rank") -> int:
     return 0 if finished else STOPPED_EXIT_STATUS
 
 
-def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend") -> "Trainer":
+def build_trainer(
+    config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend", stop_signal: "StopSignal"
+) -> "Trainer":
     """Build model, optimizer and files, and load what the run goes on from."""
     import torch.distributed as dist
 
@@ -87,7 +105,6 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
     from megatron_mathcoder.trainer.state import TrainState
     from megatron_mathcoder.trainer.step import StepRunner
     from megatron_mathcoder.trainer.step_time import host_names
-    from megatron_mathcoder.trainer.stop_signal import StopSignal
     from megatron_mathcoder.trainer.trainer import Trainer
 
     folder = Path(config.run.folder)
@@ -144,7 +161,7 @@ def build_trainer(config: RunConfig, platform: "Platform", groups: "ProcessGroup
         checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last, is_needed),
         state=state,
         total_steps=total_steps,
-        stop_signal=StopSignal(platform.device),
+        stop_signal=stop_signal,
         hosts=host_names(),
         metrics=metrics,
         exports=exports,

@@ -95,7 +95,7 @@ class Trainer:
         # Before the save: what a checkpoint's step has written is complete when the checkpoint is.
         if self._is_due(self.config.validation.interval_steps):
             self._validate()
-        stopping, writing = self.stop_signal.agreed(unwritten=not self.checkpoints.is_written())
+        stopping, writing = self.stop_signal.agreed(self.platform.device, unwritten=not self.checkpoints.is_written())
         if not writing:
             self._finish_save()
         # Skipped steps leave the weights as they are, and a rewind looks for a checkpoint before them.

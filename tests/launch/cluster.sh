@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A Slurm cluster on this machine: two nodes, or PAIRS times two, each pair with a partition low and a partition high that
-# preempts it. Needs root and Debian's slurmctld slurmd slurm-client munge. Touches nothing outside its folder.
+# A Slurm cluster on this machine: two nodes, each a slurmd, or PAIRS times two. Needs root and Debian's slurmctld, slurmd,
+# slurm-client and munge. It touches nothing outside FOLDER (default /tmp/mathcoder-slurm).
 #
-#   tests/launch/cluster.sh up      start it; then: source FOLDER/env
-#   tests/launch/cluster.sh down    stop it
+#   tests/launch/cluster.sh up       start it; then: source FOLDER/env
+#   tests/launch/cluster.sh down     cancel its jobs and stop it
+#   tests/launch/cluster.sh missing  print what keeps it from starting here, if anything does
 #
-# FOLDER (default /tmp/mathcoder-slurm) holds configuration, keys, logs and state.
-# NETWORK=namespaces puts the controller and each node into a network namespace of its own (namespaces.sh).
+# Pair k has the nodes n(2k-1) and n(2k), a partition low-k, and high-k, which preempts it.
+# NETWORK=namespaces gives the controller and each node a network namespace of its own (namespaces.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${FOLDER:-/tmp/mathcoder-slurm}
@@ -14,44 +15,45 @@ pairs=${PAIRS:-1}
 network=${NETWORK:-host}
 port=${PORT:-17000}
 nodes=$((2 * pairs))
-
 # shellcheck source=tests/launch/namespaces.sh
 source "$here/namespaces.sh"
 
-on() { # on NAME COMMAND…: run a command where the controller (0) or node NAME is
-    local name=$1
-    shift
-    if [ "$network" = namespaces ]; then ip netns exec "$(namespace_of "$name")" "$@"; else "$@"; fi
+on() { # on NUMBER COMMAND…: where the controller (0) or a node is
+    if [ "$network" = namespaces ]; then in_namespace "$@"; else "${@:2}"; fi
 }
 
-address_of() { if [ "$network" = namespaces ]; then management_address "$1"; else echo 127.0.0.1; fi; }
+address() { if [ "$network" = namespaces ]; then management_address "$1"; else echo 127.0.0.1; fi; }
+
+missing() {
+    local command
+    if [ "$(id -u)" != 0 ]; then echo "starting Slurm's daemons needs root"; fi
+    for command in slurmctld slurmd munged sbatch; do
+        if ! command -v "$command" >/dev/null; then echo "$command is not installed (apt-get install slurmctld slurmd slurm-client munge)"; fi
+    done
+    if [ "$network" = namespaces ] && ! unshare --net true 2>/dev/null; then echo "this machine allows no network namespaces"; fi
+}
 
 write_configuration() {
-    mkdir -p "$folder"/{state,spool,log,munge}
-    chmod 700 "$folder/munge"
-    [ -f "$folder/munge/key" ] || dd if=/dev/urandom of="$folder/munge/key" bs=1024 count=1 status=none
-    chmod 400 "$folder/munge/key"
-    FOLDER=$folder HOST=$(hostname) CONTROLLER=$(address_of 0) PORT=$port envsubst_ <"$here/slurm.conf" >"$folder/slurm.conf"
-    local node pair
+    mkdir -p "$folder"/{state,spool,log}
+    mkdir -m 700 "$folder/munge"
+    (umask 077; head -c 1024 /dev/urandom >"$folder/munge/key")
+    sed -e "s|@FOLDER@|$folder|" -e "s|@CONTROLLER@|$(hostname)($(address 0))|" -e "s|@PORT@|$port|" "$here/slurm.conf" >"$folder/slurm.conf"
+    local node pair default=YES
     for ((node = 1; node <= nodes; node++)); do
-        echo "NodeName=n$node NodeHostname=$(hostname) NodeAddr=$(address_of "$node") Port=$((port + 1 + node)) CPUs=8 RealMemory=8000"
+        echo "NodeName=n$node NodeHostname=$(hostname) NodeAddr=$(address "$node") Port=$((port + 1 + node)) CPUs=8 RealMemory=8000"
     done >>"$folder/slurm.conf"
     for ((pair = 1; pair <= pairs; pair++)); do
-        local suffix=$pair members="n[$((2 * pair - 1))-$((2 * pair))]" default=NO
-        if [ "$pair" = 1 ]; then suffix="" default=YES; fi
-        echo "PartitionName=low$suffix Nodes=$members Default=$default PriorityTier=1 PreemptMode=REQUEUE GraceTime=20 MaxTime=60"
-        echo "PartitionName=high$suffix Nodes=$members PriorityTier=10 PreemptMode=OFF MaxTime=60"
+        local members="Nodes=n[$((2 * pair - 1))-$((2 * pair))] MaxTime=60"
+        echo "PartitionName=low-$pair $members Default=$default PriorityTier=1 PreemptMode=REQUEUE GraceTime=20"
+        echo "PartitionName=high-$pair $members PriorityTier=10 PreemptMode=OFF"
+        default=NO
     done >>"$folder/slurm.conf"
-    {
-        echo "export SLURM_CONF=$folder/slurm.conf"
-        if [ "$network" = namespaces ]; then echo "on_cluster=\"ip netns exec $(namespace_of 0)\""; else echo "on_cluster="; fi
-    } >"$folder/env"
+    echo "export SLURM_CONF=$folder/slurm.conf" >"$folder/env"
+    sed -e "s|@PYTHON@|$(dirname "$(dirname "$here")")/.venv/bin/python|" "$here/cluster_env.$network.sh" >"$folder/cluster_env.sh"
 }
 
-envsubst_() { sed -e "s|@FOLDER@|$FOLDER|g" -e "s|@HOST@|$HOST|g" -e "s|@CONTROLLER@|$CONTROLLER|g" -e "s|@PORT@|$PORT|g"; }
-
 up() {
-    if [ -f "$folder/slurm.conf" ]; then
+    if [ -e "$folder" ]; then
         echo "cluster.sh: $folder is in use; run: $0 down" >&2
         exit 1
     fi
@@ -62,8 +64,8 @@ up() {
         --log-file="$folder/log/munged" --seed-file="$folder/munge/seed"
     on 0 slurmctld
     local node
-    for ((node = 1; node <= nodes; node++)); do on "n$node" slurmd -N "n$node"; done
-    for _ in {1..100}; do
+    for ((node = 1; node <= nodes; node++)); do on "$node" slurmd -N "n$node"; done
+    for _ in {1..150}; do
         if [ "$(on 0 sinfo --noheader --Node --states=idle --format=%N 2>/dev/null | sort -u | wc -l)" = "$nodes" ]; then
             echo "$nodes nodes are idle; next: source $folder/env"
             return
@@ -75,18 +77,25 @@ up() {
 }
 
 down() {
-    if [ -f "$folder/slurm.conf" ]; then
+    if [ -d "$folder" ]; then
+        export SLURM_CONF=$folder/slurm.conf
+        timeout 10 "$0" cancel || true
         local pidfile
-        for pidfile in "$folder"/state/slurmctld.pid "$folder"/state/slurmd.*.pid "$folder"/munge/pid; do
+        for pidfile in "$folder"/state/slurmd.*.pid "$folder"/state/slurmctld.pid "$folder"/munge/pid; do
             if [ -f "$pidfile" ]; then kill "$(cat "$pidfile")" 2>/dev/null || true; fi
         done
-        sleep 0.5
+        sleep 1
     fi
     if [ "$network" = namespaces ]; then remove_namespaces; fi
     rm -rf "$folder"
 }
 
+cancel() {
+    on 0 scancel --user="$(id -un)"
+    while [ -n "$(on 0 squeue --noheader)" ]; do sleep 0.2; done
+}
+
 case ${1:-} in
-    up | down) "$1" ;;
+    up | down | missing | cancel) "$1" ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 esac

@@ -147,6 +147,15 @@ def test_needs_that_did_not_finish_are_named(tmp_path: Path, slurm: Path, capsys
     assert job_names(data) == ["dedup", "filter-1-of-3", "filter-2-of-3", "filter-3-of-3"]
 
 
+def test_a_task_of_an_array_does_its_part(tmp_path: Path, slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    echo = ["--name", "filter", "--parts", "16", "--", "sh", "-c", f'echo "$@" > {tmp_path}/said', "filter"]
+    assert attempt(tmp_path, "--task", "3", *echo) == 0
+    assert (tmp_path / "said").read_text() == "--part 3/16\n"
+    assert job_names(tmp_path) == ["filter-3-of-16"]
+    assert attempt(tmp_path, "--task", "0", *echo) == 2
+    assert "filter has 16 parts; submit it with --array=1-16" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("need", ["filter", "data:", ":filter", "data:filter/", "data:filter/0", "data:filter/many"])
 def test_a_need_is_a_folder_and_a_job(need: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert attempt(tmp_path, "--needs", need, "--", "true") == 2

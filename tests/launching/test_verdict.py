@@ -7,7 +7,14 @@ import pytest
 from megatron_mathcoder.launching.verdict import Facts, decide
 
 CRASH = Facts(
-    status=137, ended_by_slurm=False, out_of_time=False, stalled=False, saved_before=20, saved_after=20, crashes_before=0
+    status=137,
+    ended_by_slurm=False,
+    out_of_time=False,
+    stalled=False,
+    saved_before=20,
+    saved_after=20,
+    last_step=23,
+    crashes_before=0,
 )
 
 
@@ -16,8 +23,9 @@ CRASH = Facts(
     [
         ({"status": 0}, "finished", False),
         ({"status": 0, "ended_by_slurm": True}, "finished", False),
-        ({"status": 85, "saved_after": 27}, "stopped", True),
-        ({"status": 85, "saved_after": 27, "crashes_before": 9}, "stopped", True),
+        ({"status": 85, "saved_after": 27, "last_step": 27}, "stopped", True),
+        ({"status": 143, "saved_after": 27, "last_step": 27, "crashes_before": 9}, "stopped", True),
+        ({"status": 143, "saved_after": 27, "last_step": 28}, "crashed", True),
         # Ranks that stop without having saved anything have not got on.
         ({"status": 85}, "crashed", True),
         ({}, "crashed", True),
@@ -27,7 +35,7 @@ CRASH = Facts(
         ({"stalled": True}, "stalled", True),
         ({"stalled": True, "crashes_before": 2}, "gave up", False),
         ({"ended_by_slurm": True}, "cancelled", False),
-        ({"status": 85, "saved_after": 27, "ended_by_slurm": True}, "cancelled", False),
+        ({"status": 85, "saved_after": 27, "last_step": 27, "ended_by_slurm": True}, "cancelled", False),
         ({"ended_by_slurm": True, "out_of_time": True}, "out of time", True),
         ({"ended_by_slurm": True, "out_of_time": True, "crashes_before": 2}, "gave up", False),
     ],

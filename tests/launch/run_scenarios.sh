@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The scenarios on a real Slurm: start a cluster, run them, print what each ended with, stop it. Arguments go to pytest.
+# PAIRS scenarios at a time, each on two nodes of its own. Where namespaces are not allowed the nodes share one network.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export FOLDER=${FOLDER:-/tmp/mathcoder-scenarios} PAIRS=${PAIRS:-4} PORT=${PORT:-17100} NETWORK=${NETWORK:-namespaces}
+reason=$(tests/launch/cluster.sh missing)
+if [ "$reason" = "this machine allows no network namespaces" ]; then
+    echo "run_scenarios.sh: $reason: the nodes share this machine's network, and test_links.py is skipped" >&2
+    NETWORK=host reason=
+fi
+if [ -n "$reason" ]; then
+    echo "run_scenarios.sh: no cluster can be started here: $reason" >&2
+    exit 3
+fi
+
+results=$(mktemp -d)
+trap 'tests/launch/cluster.sh down; rm -rf "$results"' EXIT
+tests/launch/cluster.sh up
+# shellcheck disable=SC1091  # cluster.sh has written it
+source "$FOLDER/env"
+inside=()
+if [ "$NETWORK" = namespaces ]; then inside=(nsenter --net=/run/netns/mathcoder-0); fi
+status=0
+OMP_NUM_THREADS=1 "${inside[@]}" .venv/bin/python -m pytest tests/launch -m slurm -n "$PAIRS" --dist worksteal --durations=5 \
+    --junitxml="$results/outcomes.xml" "$@" || status=$?
+.venv/bin/python -m tests.launch.outcomes "$results/outcomes.xml"
+exit $status
