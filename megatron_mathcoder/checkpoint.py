@@ -32,6 +32,9 @@ from megatron_mathcoder.platforms.checkpoint_writer import FileWriters, keep_res
 MODEL_FILES = (RUN_FILE, "model.toml")
 """Files that may hold a checkpoint's [model] table: the trainer's run.toml, the importer's model.toml."""
 
+TORCH_WRITER = "inline_container"
+"""In every error of torch's writer of .pt files: the source file it is raised in."""
+
 IRRELEVANT_FIELDS = ("architecture", "init_method_std", "make_vocab_size_divisible_by", "max_position_embeddings")
 """Fields of ModelConfig in which a checkpoint may differ from the recipe without changing a weight's meaning."""
 
@@ -149,7 +152,10 @@ def _naming(final: Path) -> Iterator[None]:
     """Say of an error of the writing which checkpoint it is that was not written, and what to do."""
     try:
         yield
-    except (CheckpointException, CheckpointingException, OSError) as error:
+    except (CheckpointException, CheckpointingException, OSError, RuntimeError) as error:
+        # torch's own writer knows no OSError: a full disk is "PytorchStreamWriter failed writing file …".
+        if type(error) is RuntimeError and TORCH_WRITER not in str(error):
+            raise
         free = shutil.disk_usage(final.parent).free / 1e9
         raise CheckpointError(
             f"saving {final} failed: {_reason(error)} ({free:.1f} GB free there); free space or move run.folder, "

@@ -60,7 +60,7 @@ def run(argv: list[str]) -> int:
         arguments.command += ["--part", f"{arguments.task}/{arguments.parts}"]
     log = AttemptLog(arguments.folder, arguments.name)
     if log.finished() and log.read()[-1].start.job == arguments.job:
-        print(f"{arguments.name}: finished before; nothing is started", flush=True)
+        say(f"{arguments.name}: finished before; nothing is started")
         return 0
     for need in arguments.needs:
         if lines := unfinished(need):
@@ -68,52 +68,68 @@ def run(argv: list[str]) -> int:
                 f"{arguments.name} needs {need}, where {len(lines)} did not finish: {'; '.join(lines)}; "
                 "mend that and submit it again, then this"
             )
-    log.write(
-        Start(
-            job=arguments.job,
-            restart=arguments.restart,
-            saved_step=saved_step(arguments.folder),
-            gpu=arguments.gpu,
-            ranks=arguments.ranks,
-        )
+    start = Start(
+        job=arguments.job,
+        restart=arguments.restart,
+        saved_step=saved_step(arguments.folder),
+        gpu=arguments.gpu,
+        ranks=arguments.ranks,
     )
-    return _attempt(arguments, log)
+    return _attempt(arguments, log, start)
 
 
-def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
+def _attempt(arguments: argparse.Namespace, log: AttemptLog, start: Start) -> int:
+    recorded = _written(log, start)
     ranks = Ranks(arguments.command, arguments.folder, arguments.stall_minutes * 60)
     status = ranks.wait()
-    folder, job = arguments.folder, arguments.job
     facts = Facts(
         status=status,
         ended_by_slurm=ranks.told_to_end,
-        out_of_time=ranks.told_to_end and slurm.ran_out_of_time(job),
+        out_of_time=ranks.told_to_end and slurm.ran_out_of_time(start.job),
         stalled=ranks.stalled,
-        saved_before=log.read()[-1].start.saved_step,
-        saved_after=saved_step(folder),
-        last_step=last_step(folder),
-        crashes_before=crashes_in_a_row(log, job),
+        saved_before=start.saved_step,
+        saved_after=saved_step(arguments.folder),
+        last_step=last_step(arguments.folder),
+        # A full disk keeps no record either; then every restart counts, so that it ends all the same.
+        crashes_before=crashes_in_a_row(log, start.job) if recorded else start.restart,
     )
     verdict = decide(facts, arguments.crash_limit)
-    log.write(
+    _written(
+        log,
         End(
-            job=job,
-            restart=arguments.restart,
+            job=start.job,
+            restart=start.restart,
             status=status,
             saved_step=facts.saved_after,
             last_step=facts.last_step,
             outcome=verdict.outcome,
             reason=verdict.reason,
-        )
+        ),
     )
-    return _act(arguments.name, job, verdict, status)
+    return _act(arguments.name, start.job, verdict, status)
+
+
+def _written(log: AttemptLog, row: Start | End) -> bool:
+    """Write a row of the record if its disk takes it: what becomes of the job must not depend on that."""
+    try:
+        log.write(row)
+    except OSError as error:
+        say(f"{log.path}: {error.strerror}; this attempt is not recorded")
+        return False
+    return True
 
 
 def _act(name: str, job: str, verdict: Verdict, status: int) -> int:
-    print(f"{name}: {verdict.outcome}: {verdict.reason}{'; requeued' if verdict.requeue else ''}", flush=True)
+    say(f"{name}: {verdict.outcome}: {verdict.reason}{'; requeued' if verdict.requeue else ''}")
     if verdict.requeue and (refusal := slurm.requeue(job)):
         raise LaunchError(f"job {job} cannot be requeued: {refusal}; submit the run again, it goes on from its newest checkpoint")
     return status
+
+
+def say(text: str) -> None:
+    """Print a line to the job's log, which may lie on a full disk."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 class Ranks:
@@ -152,7 +168,7 @@ class Ranks:
         return max([self._started, *changes_of(self._folder)])
 
     def _end_stalled(self) -> None:
-        print(f"nothing in {self._folder} has changed for {self._stall_seconds / 60:g} minutes; ending the ranks", flush=True)
+        say(f"nothing in {self._folder} has changed for {self._stall_seconds / 60:g} minutes; ending the ranks")
         self.stalled = True
         self._process.terminate()  # srun passes it on, and Slurm kills what is left after KillWait
         try:

@@ -68,11 +68,13 @@ class AttemptLog:
         self.path = folder / ATTEMPTS / f"{name}.jsonl"
 
     def write(self, row: Start | End) -> None:
-        """Append one row."""
+        """Append one row, in place of one that a full disk has torn."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         event = {"event": type(row).__name__.lower(), "time": round(time.time(), 3)}
-        with self.path.open("a") as stream:
-            stream.write(json.dumps(event | asdict(row)) + "\n")
+        with self.path.open("ab") as stream:
+            whole = self.path.read_bytes().rpartition(b"\n")
+            stream.truncate(len(whole[0]) + len(whole[1]))
+            stream.write(json.dumps(event | asdict(row)).encode() + b"\n")
 
     def read(self) -> list[Attempt]:
         """Return all attempts, oldest first."""

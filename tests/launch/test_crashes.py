@@ -97,7 +97,8 @@ def test_all_ranks_hang(run: Run, whole: list[float], record_property: Record, t
 
 def test_a_hung_run_at_its_time_limit(run: Run, whole: list[float], record_property: Record) -> None:
     """Ranks that cannot save when asked are killed at the limit, which Slurm alone would leave at that."""
-    run.submit("--time=2", "--sbatch=--time=1", "--sbatch=--signal=USR1@1", "--set=parallel.distributed_timeout_minutes=10.0")
+    # A signal that ranks ignore (SIGWINCH) takes USR1's place: stopped ranks would follow that when they go on.
+    run.submit("--time=2", "--sbatch=--signal=28@1", "--set=parallel.distributed_timeout_minutes=10.0")
     run.at_step(12)
     for rank in run.ranks():
         rank.suspend()

@@ -26,7 +26,7 @@ def test_a_wrong_recipe(run: Run, record_property: Record) -> None:
 
 def test_more_nodes_than_there_are(run: Run, record_property: Record) -> None:
     """Slurm itself is asked before anything is written."""
-    answer = run.command(nodes=3)
+    answer = run.command(nodes=4)
     assert answer.returncode == 2
     assert "change --nodes, --time or the site's options" in answer.stderr
     assert not run.folder.exists()

@@ -99,6 +99,23 @@ def test_the_record_says_what_is_done_again(tmp_path: Path, slurm: Path) -> None
     )
 
 
+def test_a_record_that_cannot_be_written_stops_nothing(tmp_path: Path, slurm: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As on a full disk, which is what most such crashes are about."""
+    (tmp_path / "attempts").write_text("a file where the folder should be")
+    for restart in range(4):
+        attempt(tmp_path, *CRASH, restart=restart)
+    assert requeues(slurm) == ["8", "8"]
+    assert "this attempt is not recorded" in capfd.readouterr().out
+
+
+def test_a_torn_row_is_replaced(tmp_path: Path, slurm: Path) -> None:
+    attempt(tmp_path, *CRASH)
+    with AttemptLog(tmp_path, "train").path.open("a") as stream:
+        stream.write('{"event": "sta')
+    attempt(tmp_path, *CRASH, restart=1)
+    assert [each.start.restart for each in AttemptLog(tmp_path, "train").read()] == [0, 1]
+
+
 def test_silence_ends_the_ranks(tmp_path: Path, slurm: Path) -> None:
     started = time.monotonic()
     attempt(tmp_path, "--stall-minutes", "0.02", "--", "sleep", "60")
