@@ -1,19 +1,20 @@
 """A run that was stopped or killed goes on as if it had not been."""
 
+import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from megatron_mathcoder.config.loader import dump_config
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE
-from tests.trainer.runs import exact_rows, small_config, train
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE, read_rows
+from megatron_mathcoder.config.schema import RunConfig
+from megatron_mathcoder.platforms.ranks import Rank
+from tests.multiprocess import RANKS
+from tests.trainer.runs import exact_rows, small_config, train, train_rank
 
 EXACT = ("step", "loss", "grad_norm", "learning_rate", "skipped", "consumed_tokens", "consumed_samples")
 SAVES = ("training.steps=8", "checkpoint.interval_steps=3", "checkpoint.keep_last=0", "validation.interval_steps=4")
@@ -27,20 +28,40 @@ def whole(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
     return folder
 
 
-def start(config_folder: Path, dataset: Path, *overrides: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start ``mathcoder train`` as a person does."""
-    recipe = config_folder.with_suffix(".toml")
-    recipe.write_text(dump_config(small_config(config_folder, dataset, *SAVES, *overrides)))
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "megatron_mathcoder", "train", str(recipe)], env=environment, **options)
+class Run:
+    """A run in a process of its own, forked with megatron-core imported; ``test_launch.py`` starts runs as a person does."""
+
+    def __init__(self, folder: Path, dataset: Path) -> None:
+        """Start or resume the run in ``folder``."""
+        self._folder = folder
+        self._log = folder.with_suffix(".log")
+        self.process = RANKS.Process(target=_train_to_log, args=(small_config(folder, dataset, *SAVES), self._log))
+        self.process.start()
+
+    def wait_for_steps(self, steps: int) -> None:
+        deadline = time.monotonic() + 120
+        while len(read_rows(self._folder / METRICS_FILE)) < steps:
+            assert self.process.is_alive(), "it ended before it was stopped"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def send(self, number: int) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def status(self) -> int | None:
+        """Wait for the end and return the exit status."""
+        self.process.join(120)
+        return self.process.exitcode
+
+    def output(self) -> str:
+        return self._log.read_text()
 
 
-def wait_for_steps(folder: Path, steps: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while not (folder / METRICS_FILE).exists() or len((folder / METRICS_FILE).read_text().splitlines()) < steps:
-        assert process.poll() is None, "it ended before it was stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def _train_to_log(config: RunConfig, log: Path) -> None:
+    with log.open("w") as stream, contextlib.redirect_stdout(stream):
+        status = train_rank(Rank(0, 0, 1, ""), config)
+    sys.exit(status)
 
 
 def test_a_second_run_is_equal_to_the_bit(tmp_path: Path, dataset: Path, whole: Path) -> None:
@@ -62,39 +83,39 @@ def test_files_of_a_run(whole: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_stop_signal_saves_and_the_run_goes_on(number: int, tmp_path: Path, dataset: Path, whole: Path) -> None:
     folder = tmp_path / "run"
-    process = start(folder, dataset)
-    wait_for_steps(folder, 1, process)
-    process.send_signal(number)
-    assert process.wait(60) == 85
+    run = Run(folder, dataset)
+    run.wait_for_steps(1)
+    run.send(number)
+    assert run.status() == 85
     stopped_at = len(exact_rows(folder))
     assert (folder / CHECKPOINTS / f"iter_{stopped_at:07d}" / "metadata.json").exists()
     assert stopped_at < 8
-    assert start(folder, dataset).wait(120) == 0
+    assert Run(folder, dataset).status() == 0
     assert exact_rows(folder) == exact_rows(whole)
 
 
 def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole: Path) -> None:
     folder = tmp_path / "run"
-    process = start(folder, dataset)
-    wait_for_steps(folder, 5, process)
-    process.kill()
-    process.wait()
+    run = Run(folder, dataset)
+    run.wait_for_steps(5)
+    run.send(signal.SIGKILL)
+    assert run.status() == -signal.SIGKILL
     (folder / CHECKPOINTS / "iter_0000007.partial").mkdir()
     with (folder / METRICS_FILE).open("a") as stream:
         stream.write('{"step": 9')
-    assert start(folder, dataset).wait(120) == 0
+    assert Run(folder, dataset).status() == 0
     assert exact_rows(folder) == exact_rows(whole)
     assert exact_rows(folder, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
 
 
 def test_killed_before_the_first_save_begins_again(tmp_path: Path, dataset: Path, whole: Path) -> None:
     folder = tmp_path / "run"
-    process = start(folder, dataset)
-    wait_for_steps(folder, 1, process)
-    process.kill()
-    process.wait()
+    run = Run(folder, dataset)
+    run.wait_for_steps(1)
+    run.send(signal.SIGKILL)
+    assert run.status() == -signal.SIGKILL
     assert not list((folder / CHECKPOINTS).glob("iter_*[0-9]"))
-    assert start(folder, dataset).wait(120) == 0
+    assert Run(folder, dataset).status() == 0
     assert exact_rows(folder) == exact_rows(whole)
     assert exact_rows(folder, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
 
@@ -175,10 +196,9 @@ def halfway(tmp_path: Path, whole: Path) -> Path:
 @pytest.mark.parametrize("file", ["__0_0.distcp", "common.pt", ".metadata", "run.toml"])
 def test_a_flipped_bit_is_named_and_the_checkpoint_before_is_used(file: str, halfway: Path, dataset: Path, whole: Path) -> None:
     flip_a_bit(halfway / CHECKPOINTS / "iter_0000006" / file)
-    process = start(halfway, dataset, stdout=subprocess.PIPE)
-    output, _errors = process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert f"iter_0000006: {file} is not what was written (checksum); taking the checkpoint before" in output.decode()
+    run = Run(halfway, dataset)
+    assert run.status() == 0
+    assert f"iter_0000006: {file} is not what was written (checksum); taking the checkpoint before" in run.output()
     assert exact_rows(halfway) == exact_rows(whole)
 
 
