@@ -1,14 +1,20 @@
-"""Core attention by torch's scaled_dot_product_attention.
+"""Core attention by torch's own kernels.
 
 Decides: what a query sees: keys before it, of its own document, inside the sliding window if there is one. Scores of a whole
 sequence are never built (megatron-core's local module does, and can neither group queries nor divide a sequence).
 Under context parallelism the keys and values of all ranks are gathered, as in Llama 3 (Dubey et al. 2024, section 3.3.2); with
 grouped queries they are small. Each rank holds two chunks of the sequence, one from either end, so that all do equal work.
+Two ways to compute the same: all documents of a micro-batch in one call of the kernel for sequences of several lengths
+(``torch.nn.attention.varlen``, on GPUs, 16-bit), or document by document through scaled_dot_product_attention, anywhere.
 Does not: attention bias or dropout.
 """
 
+import inspect
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +27,38 @@ from torch import Tensor
 
 from megatron_mathcoder.parallel import sequence_chunks
 
+VarlenKernel = Callable[..., Any]
+"""``torch.nn.attention.varlen.varlen_attn``, or what computes the same."""
+VARLEN_ARGUMENTS = ("cu_seq_q", "cu_seq_k", "max_q", "max_k", "scale", "window_size", "enable_gqa")
+
+
+def torch_varlen_kernel() -> VarlenKernel | None:
+    """Return torch's kernel for sequences of several lengths; None where this torch has none that takes what is needed here."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:  # before torch 2.10
+        return None
+    return varlen_attn if set(VARLEN_ARGUMENTS) <= set(inspect.signature(varlen_attn).parameters) else None
+
+
+class _Piece(NamedTuple):
+    """Neighbouring queries of one document, and the keys they may see, which end where the queries end."""
+
+    sample: int
+    queries: int
+    first_key: int
+    end_key: int
+
+
+class Packing(NamedTuple):
+    """A micro-batch's pieces as the varlen kernel wants them; int32 tensors [pieces + 1] on the device."""
+
+    pieces: tuple[_Piece, ...]
+    query_ends: Tensor
+    key_ends: Tensor
+    most_queries: int
+    most_keys: int
+
 
 @dataclass
 class DocumentBounds(PackedSeqParams):
@@ -30,6 +68,8 @@ class DocumentBounds(PackedSeqParams):
     """Tells megatron-core that tensors keep their sequence and batch dimensions."""
     starts: tuple[tuple[int, ...], ...] = ()
     """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0."""
+    packing: Packing | None = None
+    """Made by the first layer that needs it; the same in every layer."""
 
 
 class SDPAttention(torch.nn.Module):
@@ -45,9 +85,14 @@ class SDPAttention(torch.nn.Module):
         softmax_scale: float | None = None,
         cp_comm_type: str | None = None,
         pg_collection: ProcessGroupCollection | None = None,
+        varlen: VarlenKernel | None = None,
     ) -> None:
-        """Take megatron-core's builder arguments; those without effect on causal self-attention are not kept."""
+        """Take megatron-core's builder arguments; those without effect on causal self-attention are not kept.
+
+        ``varlen`` computes all documents at once; None = document by document.
+        """
         super().__init__()
+        self.varlen = varlen
         self.window = config.window_size[0] + 1 if config.window_size is not None else 0
         self.softmax_scale = softmax_scale if softmax_scale is not None else 1.0 / math.sqrt(config.kv_channels)
         self.context_group = pg_collection.cp if pg_collection is not None and config.context_parallel_size > 1 else None
@@ -83,8 +128,11 @@ class SDPAttention(torch.nn.Module):
         if self.context_group is not None:
             chunks = sequence_chunks(length * self.context_group.size(), self.context_group)
             key, value = self._gather(key), self._gather(value)
+        bounds = packed_seq_params if packed_seq_params is not None else DocumentBounds(starts=((0,),) * batch)
+        if self.varlen is not None:
+            return self._attend_packed(query, key, value, chunks, bounds)
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
-        starts = packed_seq_params.starts if packed_seq_params is not None else ((0,),)
+        starts = bounds.starts
         if all(bounds == starts[0] for bounds in starts):
             context = self._attend_samples(query, key, value, chunks, starts[0])
         else:
@@ -103,6 +151,30 @@ class SDPAttention(torch.nn.Module):
         gathered = gather_from_sequence_parallel_region(tensor.contiguous(), group=group)
         pieces = gathered.chunk(2 * group.size())  # rank 0's early and late chunk, rank 1's, …
         return torch.cat([*pieces[0::2], *reversed(pieces[1::2])])
+
+    def _attend_packed(
+        self, query: Tensor, key: Tensor, value: Tensor, chunks: list[tuple[int, int]], bounds: DocumentBounds
+    ) -> Tensor:
+        """Attend for all documents at once; tensors as in ``forward``, keys and values of the whole sequence."""
+        length, batch, heads, width = query.shape
+        if bounds.packing is None:
+            bounds.packing = _pack(bounds.starts, chunks, key.shape[0], query.device)
+        packing = bounds.packing
+        assert self.varlen is not None
+        context = self.varlen(
+            query.transpose(0, 1).reshape(batch * length, heads, width),
+            _keys_of(packing, key, whole=self.context_group is None),
+            _keys_of(packing, value, whole=self.context_group is None),
+            cu_seq_q=packing.query_ends,
+            cu_seq_k=packing.key_ends,
+            max_q=packing.most_queries,
+            max_k=packing.most_keys,
+            scale=self.softmax_scale,
+            # The kernel counts from the ends of queries and keys, as a chunk in the middle of a document needs it.
+            window_size=(self.window - 1 if self.window else -1, 0),
+            enable_gqa=True,
+        )
+        return context.view(batch, length, heads * width).transpose(0, 1)
 
     def _attend_samples(
         self, query: Tensor, key: Tensor, value: Tensor, chunks: list[tuple[int, int]], starts: tuple[int, ...]
@@ -147,3 +219,29 @@ class SDPAttention(torch.nn.Module):
         if sharers > 1:
             key, value = (tensor.repeat_interleave(sharers, dim=1) for tensor in (key, value))
         return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, scale=self.softmax_scale)
+
+
+def _pack(starts: tuple[tuple[int, ...], ...], chunks: list[tuple[int, int]], length: int, device: torch.device) -> Packing:
+    """Cut each sample of ``length`` tokens, of which ``chunks`` are here, at its documents' starts."""
+    pieces = tuple(piece for sample, bounds in enumerate(starts) for piece in _pieces(sample, bounds, chunks, length))
+    queries, keys = [each.queries for each in pieces], [each.end_key - each.first_key for each in pieces]
+
+    def ends(lengths: list[int]) -> Tensor:
+        return torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32, device=device)
+
+    return Packing(pieces, ends(queries), ends(keys), max(queries), max(keys))
+
+
+def _pieces(sample: int, starts: tuple[int, ...], chunks: list[tuple[int, int]], length: int) -> Iterator[_Piece]:
+    for begin, end in chunks:
+        for first, last in zip(starts, (*starts[1:], length), strict=True):
+            low, high = max(begin, first), min(end, last)
+            if low < high:
+                yield _Piece(sample, high - low, first, high)
+
+
+def _keys_of(packing: Packing, tensor: Tensor, whole: bool) -> Tensor:
+    """Return the keys (or values) [s, b, groups, d] of the pieces, one after the other; ``whole`` = they are all there is."""
+    if whole:
+        return tensor.transpose(0, 1).flatten(0, 1)
+    return torch.cat([tensor[each.first_key : each.end_key, each.sample] for each in packing.pieces])

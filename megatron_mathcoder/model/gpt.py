@@ -18,6 +18,7 @@ from torch import Tensor
 
 from megatron_mathcoder.config.architectures import padded_vocab_size
 from megatron_mathcoder.config.schema import ModelConfig, ParallelSection
+from megatron_mathcoder.model.attention import VarlenKernel, torch_varlen_kernel
 from megatron_mathcoder.model.layer_spec import block_spec
 
 
@@ -58,24 +59,35 @@ class CausalLM(GPTModel):
 
 
 def build_chunks(
-    model: ModelConfig, transformer: TransformerConfig, groups: ProcessGroupCollection, device: torch.device
+    model: ModelConfig,
+    transformer: TransformerConfig,
+    groups: ProcessGroupCollection,
+    device: torch.device,
+    *,
+    flash_attention: bool = False,
 ) -> list[CausalLM]:
-    """Build this rank's pipeline chunks, in order, on ``device``; one unless the schedule is interleaved."""
-    return [_build_chunk(model, transformer, groups, chunk).to(device) for chunk in range(_num_chunks(transformer))]
+    """Build this rank's pipeline chunks, in order, on ``device``; one unless the schedule is interleaved.
+
+    ``flash_attention`` = torch's flash kernels run on the device (``Platform.has_flash_attention``); they are 16-bit kernels.
+    """
+    varlen = torch_varlen_kernel() if flash_attention and transformer.bf16 else None
+    return [_build_chunk(model, transformer, groups, chunk, varlen).to(device) for chunk in range(_num_chunks(transformer))]
 
 
 def _num_chunks(transformer: TransformerConfig) -> int:
     return transformer.virtual_pipeline_model_parallel_size or 1
 
 
-def _build_chunk(model: ModelConfig, transformer: TransformerConfig, groups: ProcessGroupCollection, chunk: int) -> CausalLM:
+def _build_chunk(
+    model: ModelConfig, transformer: TransformerConfig, groups: ProcessGroupCollection, chunk: int, varlen: VarlenKernel | None
+) -> CausalLM:
     stage, stages, chunks = groups.pp.rank(), groups.pp.size(), _num_chunks(transformer)
     vp_stage = chunk if chunks > 1 else None
     module = CausalLM(
         vocabulary=model.vocab_size,
         rotary_embedding=_rotary_embedding(model),
         config=transformer,
-        transformer_layer_spec=block_spec(get_num_layers_to_build(transformer, vp_stage, stage)),
+        transformer_layer_spec=block_spec(get_num_layers_to_build(transformer, vp_stage, stage), varlen),
         vocab_size=padded_vocab_size(model, transformer.tensor_model_parallel_size),
         max_sequence_length=model.max_position_embeddings,
         pre_process=stage == 0 and chunk == 0,

@@ -13,7 +13,7 @@ from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
 
-from megatron_mathcoder.model.attention import SDPAttention
+from megatron_mathcoder.model.attention import SDPAttention, VarlenKernel
 from megatron_mathcoder.model.norm import RMSNorm
 
 CHECKPOINT_NAMES = {
@@ -24,13 +24,15 @@ CHECKPOINT_NAMES = {
 checkpoint does not depend on which of the two wrote it."""
 
 
-def layer_spec() -> ModuleSpec:
-    """Return the spec of one decoder layer: norm, grouped-query attention, norm, SwiGLU."""
+def layer_spec(varlen: VarlenKernel | None) -> ModuleSpec:
+    """Return the spec of one decoder layer: norm, grouped-query attention (by ``varlen`` if there is one), norm, SwiGLU."""
     attention = ModuleSpec(
         module=SelfAttention,
         params={"attn_mask_type": AttnMaskType.causal},
         submodules=SelfAttentionSubmodules(
-            linear_qkv=ColumnParallelLinear, core_attention=SDPAttention, linear_proj=RowParallelLinear
+            linear_qkv=ColumnParallelLinear,
+            core_attention=ModuleSpec(module=SDPAttention, params={"varlen": varlen}),
+            linear_proj=RowParallelLinear,
         ),
     )
     mlp = ModuleSpec(module=MLP, submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear))
@@ -48,6 +50,6 @@ def layer_spec() -> ModuleSpec:
     )
 
 
-def block_spec(num_layers_here: int) -> TransformerBlockSubmodules:
+def block_spec(num_layers_here: int, varlen: VarlenKernel | None) -> TransformerBlockSubmodules:
     """Return the spec of the ``num_layers_here`` layers of one model chunk and of the final norm after the last one."""
-    return TransformerBlockSubmodules(layer_specs=[layer_spec()] * num_layers_here, layer_norm=RMSNorm)
+    return TransformerBlockSubmodules(layer_specs=[layer_spec(varlen)] * num_layers_here, layer_norm=RMSNorm)

@@ -30,6 +30,11 @@ class CpuPlatform(Platform):
         """The CPU."""
         return torch.device("cpu")
 
+    @property
+    def has_flash_attention(self) -> bool:
+        """The kernels are a GPU's."""
+        return False
+
     def synchronize(self) -> None:
         """Nothing is queued on a CPU."""
 

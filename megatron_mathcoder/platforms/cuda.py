@@ -44,6 +44,11 @@ class CudaPlatform(Platform):
         """This rank's GPU."""
         return torch.device("cuda", torch.cuda.current_device())
 
+    @property
+    def has_flash_attention(self) -> bool:
+        """From Ampere on."""
+        return torch.cuda.get_device_capability() >= (8, 0)
+
     def synchronize(self) -> None:
         """Wait for this rank's GPU."""
         torch.cuda.synchronize()

@@ -37,6 +37,11 @@ class Platform(ABC):
     def device(self) -> torch.device:
         """The device of this process's tensors."""
 
+    @property
+    @abstractmethod
+    def has_flash_attention(self) -> bool:
+        """Whether torch's flash-attention kernels run on the device."""
+
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until all queued device work is done (before a clock is read)."""

@@ -122,7 +122,7 @@ def build_trainer(
         initialize=not loads_weights,
         free_sent_tensors=platform.sends_from_queue,
     )
-    chunks = build_chunks(config.model, transformer, groups, platform.device)
+    chunks = build_chunks(config.model, transformer, groups, platform.device, flash_attention=platform.has_flash_attention)
     if config.checkpoint.initial and not resumed:
         load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
     wrapped = wrap_chunks(chunks, transformer, config.parallel, groups)

@@ -38,7 +38,44 @@ def inputs(heads: int, groups: int, length: int) -> tuple[list[torch.Tensor], to
     return tensors, torch.randn(length, 2, heads * 8, dtype=torch.float64)
 
 
-def build(window: int, group: Any = None) -> Any:
+def varlen_by_definition(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    cu_seq_q: torch.Tensor,
+    cu_seq_k: torch.Tensor,
+    max_q: int,
+    max_k: int,
+    scale: float,
+    window_size: tuple[int, int],
+    enable_gqa: bool,
+) -> torch.Tensor:
+    """What ``torch.nn.attention.varlen.varlen_attn`` computes on a GPU, one sequence after the other with all scores in memory.
+
+    Queries and keys of a sequence end together, as in FlashAttention from 2.1 on.
+    """
+    assert enable_gqa
+    assert window_size[1] == 0
+    assert (cu_seq_q.dtype, cu_seq_k.dtype) == (torch.int32, torch.int32)
+    outputs = []
+    for low_q, high_q, low_k, high_k in zip(cu_seq_q[:-1], cu_seq_q[1:], cu_seq_k[:-1], cu_seq_k[1:], strict=True):
+        queries, keys, values = query[low_q:high_q], key[low_k:high_k], value[low_k:high_k]
+        assert 0 < len(queries) <= max_q
+        assert len(queries) <= len(keys) <= max_k
+        keys, values = (each.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for each in (keys, values))
+        scores = torch.einsum("qhd,khd->hqk", queries, keys) * scale
+        distance = torch.arange(len(keys) - len(queries), len(keys))[:, None] - torch.arange(len(keys))
+        forbidden = distance < 0
+        if window_size[0] >= 0:
+            forbidden |= distance > window_size[0]
+        outputs.append(torch.einsum("hqk,khd->qhd", scores.masked_fill(forbidden, float("-inf")).softmax(-1), values))
+    assert high_q == len(query)
+    assert high_k == len(key)
+    return torch.cat(outputs)
+
+
+def build(window: int, group: Any = None, varlen: Any = None) -> Any:
     from megatron.core.transformer.enums import AttnMaskType
 
     from megatron_mathcoder.model.attention import SDPAttention
@@ -49,7 +86,7 @@ def build(window: int, group: Any = None) -> Any:
         window_size=(window - 1, 0) if window else None,
     )
     collection = SimpleNamespace(cp=group)
-    return SDPAttention(config, 1, AttnMaskType.causal, "self", pg_collection=collection)  # type: ignore[arg-type]
+    return SDPAttention(config, 1, AttnMaskType.causal, "self", pg_collection=collection, varlen=varlen)  # type: ignore[arg-type]
 
 
 def bounds_of(starts: Starts) -> Any:
@@ -58,10 +95,14 @@ def bounds_of(starts: Starts) -> Any:
     return DocumentBounds(starts=starts)
 
 
-def compare(_rank: Rank, heads: int, groups: int, length: int, window: int, starts: Starts) -> tuple[float, float]:
-    """Return the largest differences of outputs and of gradients on one rank."""
+def compare(_rank: Rank, heads: int, groups: int, length: int, window: int, starts: Starts) -> list[tuple[float, float]]:
+    """Return the largest differences of outputs and of gradients on one rank, one document at a time and all at once."""
+    return [_compare(heads, groups, length, window, starts, varlen) for varlen in (None, varlen_by_definition)]
+
+
+def _compare(heads: int, groups: int, length: int, window: int, starts: Starts, varlen: Any) -> tuple[float, float]:
     tensors, direction = inputs(heads, groups, length)
-    output = build(window)(*tensors, None, packed_seq_params=bounds_of(starts))
+    output = build(window, varlen=varlen)(*tensors, None, packed_seq_params=bounds_of(starts))
     expected = plain_attention(*tensors, window, starts)
     gradients = torch.autograd.grad((output * direction).sum(), tensors)
     expected_gradients = torch.autograd.grad((expected * direction).sum(), tensors)
@@ -69,18 +110,26 @@ def compare(_rank: Rank, heads: int, groups: int, length: int, window: int, star
     return (output - expected).abs().max().item(), worst
 
 
-def compare_divided(rank: Rank, heads: int, groups: int, length: int, window: int, starts: Starts) -> tuple[float, float]:
+def compare_divided(rank: Rank, heads: int, groups: int, length: int, window: int, starts: Starts) -> list[tuple[float, float]]:
     """The same with each rank holding its two chunks of the sequence."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", rank.init_method, rank=rank.rank, world_size=rank.world_size)
+    found = [_compare_divided(heads, groups, length, window, starts, varlen) for varlen in (None, varlen_by_definition)]
+    dist.destroy_process_group()
+    return found
+
+
+def _compare_divided(heads: int, groups: int, length: int, window: int, starts: Starts, varlen: Any) -> tuple[float, float]:
     import torch.distributed as dist
 
     from megatron_mathcoder.parallel import sequence_chunks
 
-    dist.init_process_group("gloo", rank.init_method, rank=rank.rank, world_size=rank.world_size)
     tensors, direction = inputs(heads, groups, length)
     chunks = sequence_chunks(length, dist.group.WORLD)
     shares = [torch.cat([tensor.detach()[a:b] for a, b in chunks]).requires_grad_() for tensor in tensors]
     mine = torch.cat([direction[a:b] for a, b in chunks])
-    output = build(window, dist.group.WORLD)(*shares, None, packed_seq_params=bounds_of(starts))
+    output = build(window, dist.group.WORLD, varlen)(*shares, None, packed_seq_params=bounds_of(starts))
     expected = plain_attention(*tensors, window, starts)
     gradients = torch.autograd.grad((output * mine).sum(), shares)
     expected_gradients = torch.autograd.grad((expected * direction).sum(), tensors)
@@ -89,7 +138,6 @@ def compare_divided(rank: Rank, heads: int, groups: int, length: int, window: in
         for gradient, whole in zip(gradients, expected_gradients, strict=True)
     )
     difference = (output - torch.cat([expected[a:b] for a, b in chunks])).abs().max().item()
-    dist.destroy_process_group()
     return difference, worst
 
 
@@ -111,9 +159,8 @@ CASES = [
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2), (6, 1)])
 @pytest.mark.parametrize(("length", "window", "starts"), CASES)
 def test_against_the_definition(heads: int, groups: int, length: int, window: int, starts: Starts) -> None:
-    [(output, gradient)] = run_ranks(compare, 1, heads, groups, length, window, starts)
-    assert output < 1e-12
-    assert gradient < 1e-12
+    [differences] = run_ranks(compare, 1, heads, groups, length, window, starts)
+    assert all(output < 1e-12 and gradient < 1e-12 for output, gradient in differences), differences
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -121,9 +168,63 @@ def test_against_the_definition(heads: int, groups: int, length: int, window: in
     ("window", "starts"), [(0, ONE_DOCUMENT), (7, ONE_DOCUMENT), (0, ((0, 5, 6, 40), (0, 24))), (7, ((0, 30), (0,)))]
 )
 def test_divided_over_context_parallel_ranks(ranks: int, window: int, starts: Starts) -> None:
-    for output, gradient in run_ranks(compare_divided, ranks, 4, 2, 48, window, starts):
-        assert output < 1e-12
-        assert gradient < 1e-12
+    for differences in run_ranks(compare_divided, ranks, 4, 2, 48, window, starts):
+        assert all(output < 1e-12 and gradient < 1e-12 for output, gradient in differences), differences
+
+
+def kernel_choice(rank: Rank) -> tuple[bool, set[str], list[bool]]:
+    """Return whether torch has the kernel, its arguments, and whether a model uses it: fp32 and bf16, without and with flash."""
+    import inspect
+
+    from megatron_mathcoder.model.attention import torch_varlen_kernel
+    from megatron_mathcoder.model.gpt import build_chunks
+    from megatron_mathcoder.model.transformer_config import build_transformer_config
+    from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.platforms.select import select_platform
+    from tests.planning.tiny_runs import tiny
+
+    used = []
+    config = tiny()
+    platform = select_platform(config.platform, config.parallel, rank)
+    with process_groups(platform, config.parallel, rank, seed=0) as groups:
+        for precision, flash in (("fp32", True), ("bf16", False), ("bf16", True)):
+            config = tiny(f"training.precision={precision}")
+            transformer = build_transformer_config(config.model, config.parallel, config.training)
+            [model] = build_chunks(config.model, transformer, groups, platform.device, flash_attention=flash)
+            used += [all(layer.self_attention.core_attention.varlen is not None for layer in model.decoder.layers)]
+    kernel = torch_varlen_kernel()
+    return kernel is not None, set(inspect.signature(kernel).parameters) if kernel else set(), used
+
+
+def test_the_kernel_for_all_documents_is_used_where_it_runs() -> None:
+    [(there, arguments, used)] = run_ranks(kernel_choice, 1)
+    assert there
+    assert arguments >= {"query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k", "scale", "window_size", "enable_gqa"}
+    assert used == [False, False, True]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("length", "window", "starts"), [(256, 0, ((0, 5, 6, 200), (0,))), (256, 32, ((0, 40, 200), (0, 255)))])
+def test_the_kernel_computes_what_its_definition_here_does(length: int, window: int, starts: Starts) -> None:
+    """Also for a chunk in the middle of a document, whose queries and keys end together."""
+    from megatron_mathcoder.model.attention import _keys_of, _pack, torch_varlen_kernel
+
+    kernel = torch_varlen_kernel()
+    assert kernel is not None
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(length, 2, n, 64) for n in (4, 2, 2))
+    for chunks in ([(0, length)], [(0, 64), (192, 256)]):
+        packing = _pack(starts, chunks, length, torch.device("cpu"))
+        queries = torch.cat([query[begin:end, sample] for sample in range(2) for begin, end in chunks])
+        keys, values = (_keys_of(packing, each, whole=False) for each in (key, value))
+        numbers = {"max_q": packing.most_queries, "max_k": packing.most_keys, "scale": 0.125, "enable_gqa": True}
+        window_size = (window - 1 if window else -1, 0)
+        expected = varlen_by_definition(
+            queries, keys, values, cu_seq_q=packing.query_ends, cu_seq_k=packing.key_ends, window_size=window_size, **numbers
+        )
+        there = [each.to("cuda", torch.bfloat16) for each in (queries, keys, values)]
+        ends = {"cu_seq_q": packing.query_ends.to("cuda"), "cu_seq_k": packing.key_ends.to("cuda")}
+        assert (kernel(*there, **ends, window_size=window_size, **numbers).float().cpu() - expected).abs().max() < 2e-2
 
 
 def refusal(_rank: Rank) -> str:
