@@ -27,6 +27,8 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "doctor": Verb("megatron_mathcoder.platforms.doctor:run", "say what this machine can do"),
     "prepare": Verb("data_tools.prepare:run", "raw corpora to documents (JSONL parts with an id and a text)"),
+    "train-filter": Verb("data_tools.filters.train_filter:run", "labelled documents to a fastText model"),
+    "filter": Verb("data_tools.filters.fasttext_filter:run", "keep the documents that a fastText model says are related"),
     "dedup": Verb("data_tools.dedup.dedup:run", "drop copies, exact and near, and keep the first of each"),
     "decontaminate": Verb("data_tools.decontamination.decontaminate:run", "drop documents that hold a benchmark's items"),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),

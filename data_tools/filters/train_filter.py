@@ -1,0 +1,138 @@
+"""``mathcoder train-filter``: labelled documents to a fastText model and its evaluation.
+
+Decides: what is positive and what negative, which documents are held out (by a keyed hash of their text, so equal texts are on
+one side; a tenth of each class, at least one, and never all), and the threshold, chosen on those. Beside ``MODEL.bin`` stands
+``MODEL.json`` with the settings, the inputs, the evaluation table and the threshold, which ``mathcoder filter`` takes by default.
+Does not: know fastText (``fasttext_model.py``) or count precision (``evaluation.py``).
+"""
+
+import argparse
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from data_tools.arguments import add_overwrite, fraction, output_path
+from data_tools.document import Document
+from data_tools.filters.evaluation import choose, evaluation, table_lines
+from data_tools.filters.fasttext_model import SETTINGS, load, train, write_training_file
+from data_tools.parts import write_json
+from data_tools.sources.record_files import RecordFiles
+from data_tools.stage import Record, code_version, finished_manifest, identity
+from megatron_mathcoder.config.errors import DataError
+
+HELD_OUT_SHARE = 0.1
+Labelled = list[tuple[str, bool]]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mathcoder train-filter", description="Labelled documents to a fastText model.")
+    for name, text in (
+        ("positive", "documents to keep"),
+        ("negative", "documents to drop"),
+        ("annotated", "output of mathcoder annotate, which says of each document whether it is related"),
+    ):
+        parser.add_argument(f"--{name}", action="append", default=[], metavar="PATH", help=f"{text}; may be given several times")
+    parser.add_argument("--output", type=output_path, required=True, metavar="MODEL.bin", help="the model to write")
+    parser.add_argument("--text-field", default="text", metavar="NAME", help="field of the text (default: %(default)s)")
+    parser.add_argument(
+        "--min-precision", type=fraction, metavar="P", help="choose the threshold for it (default: for the best F1)"
+    )
+    parser.add_argument("--seed", type=int, default=3407, help="of the order, the split and fastText (default: %(default)s)")
+    for name, value in SETTINGS.items():
+        if name != "loss":
+            parser.add_argument(
+                f"--{name}", type=type(value), default=value, help="fastText's (default, as published: %(default)s)"
+            )
+    add_overwrite(parser)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """Run the verb. Raises DataError for what a person can mend."""
+    options = _parser().parse_args(argv)
+    sources = {
+        name: RecordFiles(paths, options.text_field, "id", 1)
+        for name in ("positive", "negative", "annotated")
+        if (paths := getattr(options, name))
+    }
+    settings = {name: getattr(options, name) for name in SETTINGS if name != "loss"} | {"loss": SETTINGS["loss"]}
+    wanted = identity(
+        "train-filter",
+        settings | {"seed": options.seed, "min_precision": options.min_precision, "text_field": options.text_field},
+        [{"role": name, **entry} for name, source in sources.items() for entry in source.inputs],
+    )
+    manifest_path = options.output.with_suffix(".json")
+    if (found := finished_manifest(manifest_path, wanted, options.overwrite)) and options.output.exists():
+        print(f"{options.output} is already there, from the same documents and settings; nothing to do")
+        _print(options.output, found)
+        return 0
+    labelled = [pair for name, source in sources.items() for pair in _pairs(name, source)]
+    training, held_out = split(labelled, options.seed)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.output.parent, prefix=".train-filter.") as folder:
+        write_training_file(Path(folder) / "training.txt", training)
+        train(Path(folder) / "training.txt", Path(folder) / "model.bin", options.seed, settings)
+        model = load(Path(folder) / "model.bin")
+        scores = [model.score(text) for text, _ in held_out]
+        related = [label for _, label in held_out]
+        made = evaluation(scores, related, choose(scores, related, options.min_precision))
+        (Path(folder) / "model.bin").replace(options.output)
+    counts = {"training": len(training), "training_related": sum(label for _, label in training)}
+    manifest = wanted | counts | {"evaluation": made, "threshold": made["chosen"]["threshold"]} | code_version()
+    write_json(manifest_path, manifest)
+    _print(options.output, manifest)
+    return 0
+
+
+def _pairs(name: str, source: RecordFiles) -> Iterator[tuple[str, bool]]:
+    for piece in source.slices:
+        for item in piece.documents(lambda done: None):
+            if not isinstance(item, Document):
+                continue
+            if name == "annotated":
+                annotation = item.metadata.get("annotation")
+                if not isinstance(annotation, dict) or not isinstance(annotation.get("related"), bool):
+                    raise DataError(
+                        f"document {item.id!r} of --annotated has no metadata.annotation.related; make it by mathcoder annotate"
+                    )
+                yield item.text, annotation["related"]
+            else:
+                yield item.text, name == "positive"
+
+
+def split(labelled: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+    """Return (training, held out), each in a seeded order.
+
+    Raises DataError when a class has fewer than two texts: one must be learned from and another held out.
+    """
+    sides: tuple[Labelled, Labelled] = ([], [])
+    for label in (True, False):
+        texts = sorted({text for text, related in labelled if related is label}, key=lambda text: _key(text, seed))
+        if len(texts) < 2:
+            kind = "positive" if label else "negative"
+            raise DataError(
+                f"{len(texts)} different {kind} documents; at least 2 are needed, one to learn from and one to test on"
+            )
+        cut = min(max(round(HELD_OUT_SHARE * len(texts)), 1), len(texts) - 1)
+        sides[1].extend((text, label) for text in texts[:cut])
+        sides[0].extend((text, label) for text in texts[cut:])
+    for side in sides:
+        random.Random(seed).shuffle(side)
+    return sides
+
+
+def _key(text: str, seed: int) -> int:
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "replace"), seed=seed & (2**64 - 1))
+
+
+def _print(model: Path, manifest: Record) -> None:
+    made: dict[str, Any] = manifest["evaluation"]
+    print(
+        f"{model}: learned from {manifest['training']} documents ({manifest['training_related']} related), "
+        f"tested on {made['held_out']} ({made['held_out_related']} related)"
+    )
+    print("\n".join(table_lines(made)))
