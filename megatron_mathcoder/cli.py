@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "attempt": Verb("megatron_mathcoder.launching.attempt:run", "one attempt of a Slurm job; the batch scripts call it"),
     "status": Verb("megatron_mathcoder.launching.status:run", "say how a run gets on, from its folder alone"),
     "plot": Verb("megatron_mathcoder.trainer.loss_curve:run", "draw the loss curve of a run folder"),
+    "add-tokens": Verb("checkpoints_convert.add_tokens:run", "a Hugging Face folder with the tokens of the LCE format"),
     "import-hf": Verb("checkpoints_convert.hf_to_megatron:run", "a Hugging Face folder to a checkpoint"),
     "export-hf": Verb("checkpoints_convert.megatron_to_hf:run", "a checkpoint to a Hugging Face folder"),
     "verify-hf": Verb("checkpoints_convert.verify:run", "compare a Hugging Face folder and a checkpoint, byte for byte"),

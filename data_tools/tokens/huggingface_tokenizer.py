@@ -61,6 +61,11 @@ class HuggingFaceTokenizer(Tokenizer):
         except Exception as error:  # the library raises bare Exception
             raise EncodeError(str(error)) from error
 
+    def token_id(self, name: str) -> int | None:
+        """Return the id of a token by its whole name, or None."""
+        found: int | None = self._tokenizer.token_to_id(name)
+        return found
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``, special tokens included."""
         text: str = self._tokenizer.decode([int(token) for token in ids], skip_special_tokens=False)

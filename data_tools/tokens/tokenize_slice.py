@@ -43,6 +43,8 @@ class TokenizeTask:
     eod_token: str | None
     bos_id: int | None
     folder: str
+    max_tokens: int = 0
+    """Longest conversation that is not rejected; 0 = any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ class SliceFiles:
     """Tokens per document, int32."""
     rejected: Path
     """JSON lines of ``file``, ``line``, ``reason``."""
+    mask: Path
+    """The loss mask of conversations, uint8; other documents have none."""
 
     @classmethod
     def of(cls, folder: Path, index: int) -> "SliceFiles":
         """Name the files of slice ``index`` in ``folder``."""
-        return cls(*(folder / f"slice-{index:05d}.{suffix}" for suffix in ("tokens", "lengths", "rejected.jsonl")))
+        return cls(*(folder / f"slice-{index:05d}.{suffix}" for suffix in ("tokens", "lengths", "rejected.jsonl", "mask")))
 
 
 @functools.lru_cache(maxsize=1)
@@ -73,7 +77,7 @@ def _process_encoder(path: str, eod_token: str | None) -> FastEncoder | None:
     return fast_encoder(process_tokenizer(path, eod_token))
 
 
-class _SliceWriter:
+class SliceWriter:
     """Gathers texts into batches, and sends each to the ids or, when it cannot be encoded, to the rejected rows."""
 
     def __init__(self, task: TokenizeTask, tokenizer: Tokenizer, encoder: Tokenizer | FastEncoder) -> None:
@@ -170,7 +174,7 @@ def tokenize_slice(task: TokenizeTask, report: Report) -> Record:
 def _tokenize(task: TokenizeTask, encoder: Tokenizer | FastEncoder, report: Report) -> Record:
     rows = 0
     reader = RowReader(task.piece, columns=[task.text_field.split(".")[0]])
-    with _SliceWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token), encoder) as writer:
+    with SliceWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token), encoder) as writer:
         for row in reader:
             rows += 1
             text = row if isinstance(row, BadRow) else text_of(row, task.text_field)

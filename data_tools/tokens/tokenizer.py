@@ -65,6 +65,11 @@ class Tokenizer(ABC):
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``."""
 
+    def token_id(self, name: str) -> int | None:
+        """Return the id of a special token that was added to the vocabulary, or None; kinds without added tokens have none."""
+        del name
+        return None
+
     def manifest_entry(self) -> dict[str, Any]:
         """Return the value of a manifest's ``tokenizer``."""
         keys = ("kind", "path", "sha256", "vocab_size", "bos_id", "eod_id")

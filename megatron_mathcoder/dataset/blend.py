@@ -18,6 +18,7 @@ import numpy as np
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.schema import BlendPart, DatasetSection
 from megatron_mathcoder.dataset.blend_rules import check_parts
+from megatron_mathcoder.dataset.packing import PackedStream, open_mask
 from megatron_mathcoder.dataset.part_identity import PartIdentity, identify_part
 from megatron_mathcoder.dataset.permutation import KeyedPermutation, make_key
 from megatron_mathcoder.dataset.token_stream import Sample, TokenStream, open_dataset, split_at_document
@@ -28,8 +29,8 @@ class OpenPart:
     """One part of the blend with its training and held-out tokens."""
 
     name: str
-    training: TokenStream
-    validation: TokenStream | None
+    training: TokenStream | PackedStream
+    validation: TokenStream | PackedStream | None
     identity: PartIdentity
 
 
@@ -105,8 +106,13 @@ def _open_part(part: BlendPart, section: DatasetSection, vocab_size: int) -> Ope
     total = split_at_document(dataset, 0.0)
     boundary = split_at_document(dataset, section.validation_fraction)
 
-    def stream(start: int, end: int) -> TokenStream:
-        return TokenStream(dataset, part.prefix, start, end, section.seq_length, vocab_size)
+    mask = open_mask(part.prefix, total)
+
+    def stream(start: int, end: int) -> TokenStream | PackedStream:
+        if mask is None:
+            return TokenStream(dataset, part.prefix, start, end, section.seq_length, vocab_size)
+        first, last = np.searchsorted(dataset.index.sequence_pointers, np.array([start, end]) * dataset.index.dtype_size)
+        return PackedStream(dataset, mask, part.prefix, int(first), int(last), section.seq_length, vocab_size)
 
     held_out = stream(boundary, total) if boundary < total else None
     documents = len(dataset.document_indices) - 1

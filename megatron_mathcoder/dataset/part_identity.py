@@ -23,7 +23,7 @@ class PartIdentity:
     tokens: int
     documents: int
     ends_sha256: str
-    """Of the first and the last ``END_BYTES`` of the ``.bin``."""
+    """Of the first and the last ``END_BYTES`` of the ``.bin`` and, where there is one, of the ``.mask``."""
     tokenizer_sha256: str
     """As the manifest names it; "" for a stock Megatron dataset, which has none."""
     tokenizer_path: str
@@ -46,7 +46,7 @@ def identify_part(name: str, prefix: str, tokens: int, documents: int) -> PartId
         name=name,
         tokens=tokens,
         documents=documents,
-        ends_sha256=_hash_of_ends(Path(f"{prefix}.bin")),
+        ends_sha256=_hash_of_ends([Path(f"{prefix}.bin"), Path(f"{prefix}.mask")]),
         tokenizer_sha256=tokenizer.get("sha256", ""),
         tokenizer_path=tokenizer.get("path", ""),
         manifest_tokens=told.get("tokens", tokens),
@@ -63,10 +63,12 @@ def read_identities(path: Path) -> list[PartIdentity]:
     return [PartIdentity(**part) for part in json.loads(path.read_text())] if path.is_file() else []
 
 
-def _hash_of_ends(path: Path) -> str:
+def _hash_of_ends(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        digest.update(stream.read(END_BYTES))
-        stream.seek(max(stream.tell(), path.stat().st_size - END_BYTES))
-        digest.update(stream.read(END_BYTES))
+    for path in paths:
+        if path.is_file():
+            with path.open("rb") as stream:
+                digest.update(stream.read(END_BYTES))
+                stream.seek(max(stream.tell(), path.stat().st_size - END_BYTES))
+                digest.update(stream.read(END_BYTES))
     return digest.hexdigest()

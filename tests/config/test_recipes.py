@@ -8,12 +8,14 @@ import pytest
 from megatron_mathcoder.config import rules
 from megatron_mathcoder.config.architectures import ARCHITECTURES
 from megatron_mathcoder.config.batch import global_batch_size, num_microbatches
+from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
 from megatron_mathcoder.config.loader import dump_config, load_config
 
 RECIPES = Path(__file__).parents[2] / "launch" / "recipes"
 # The ranks each recipe is written for.
 WORLD_SIZES = {"tiny_cpu": 1, "llama3_8b": 32, "deepseek_math_7b": 32, "mistral_7b": 32, "code_llama_7b": 32}
-REAL_RUNS = sorted(set(WORLD_SIZES) - {"tiny_cpu"})
+WORLD_SIZES["code_llama_7b_sft"] = 8
+REAL_RUNS = sorted(set(WORLD_SIZES) - {"tiny_cpu", "code_llama_7b_sft"})
 
 
 def key_paths(table: Any, prefix: str = "") -> set[str]:
@@ -42,7 +44,10 @@ def test_a_recipe_writes_out_every_key(name: str) -> None:
 @pytest.mark.parametrize("name", WORLD_SIZES)
 def test_a_recipe_holds_the_numbers_of_its_architecture(name: str) -> None:
     model = load_config(RECIPES / f"{name}.toml").model
-    assert model == ARCHITECTURES[model.architecture]
+    published = ARCHITECTURES[model.architecture]
+    if name == "code_llama_7b_sft":  # with the tokens of the LCE format
+        published = dataclasses.replace(published, vocab_size=-(-(published.vocab_size + len(LCE_TOKENS)) // 128) * 128)
+    assert model == published
 
 
 @pytest.mark.parametrize("name", REAL_RUNS)
@@ -100,3 +105,11 @@ def test_the_comment_on_the_batch_holds(name: str) -> None:
 )
 def test_the_tiny_recipe_divides_among_four_ranks_in_every_direction(overrides: list[str]) -> None:
     load_config(RECIPES / "tiny_cpu.toml", [*overrides, "parallel.processes=4"])
+
+
+def test_the_fine_tuning_is_the_published_one() -> None:
+    """MathCoder, arXiv 2310.03731, section 3.1."""
+    config = load_config(RECIPES / "code_llama_7b_sft.toml")
+    assert (config.optimizer.lr, config.optimizer.lr_decay_style, config.optimizer.lr_warmup_steps) == (2e-5, "cosine", 50)
+    assert (config.training.epochs, config.dataset.seq_length, config.training.global_batch_size) == (3.0, 2048, 128)
+    assert config.dataset.document_mask
