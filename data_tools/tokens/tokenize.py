@@ -4,7 +4,8 @@ Decides: the verb's arguments, whether documents begin with BOS, and what is lef
 (written last: it makes the dataset finished), ``PREFIX.rejected.jsonl`` (rows ``file``, ``line``, ``reason``) and, for
 conversations, ``PREFIX.mask``: one byte for each token of ``PREFIX.bin``, 1 where the loss of predicting it counts. The trainer
 packs a dataset that has a mask into samples document by document (``dataset/packing.py``).
-Does not: turn documents into ids (``tokenize_slice.py``, ``tokenize_conversations.py``), lay out bytes (``indexed_writer.py``), or resume (``stage.py``).
+Does not: turn documents into ids (``tokenize_slice.py``, ``tokenize_conversations.py``), lay out bytes
+(``indexed_writer.py``), or resume (``stage.py``).
 
 Merging needs the space of the dataset twice for a moment: the slices are removed only when the dataset is complete.
 """

@@ -1,8 +1,8 @@
 """One slice of conversations to ids and their loss mask: the unit of work of ``mathcoder tokenize --lce``.
 
 Decides: what a conversation becomes: BOS when asked for, its special tokens and texts, exactly one EOD; and its mask, one byte a
-token: 1 where the token is one that the model is trained to write (``data_tools/lce.py``). Each text between two special tokens is
-encoded by itself, as it is when a model writes it.
+token: 1 where the token is one that the model is trained to write (``data_tools/lce.py``). Each text between two special tokens
+is encoded by itself, as it is when a model writes it.
 Does not: merge slices (``tokenize.py``).
 """
 
