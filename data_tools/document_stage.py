@@ -46,6 +46,18 @@ from data_tools.stage import (
 from megatron_mathcoder.config.errors import DataError
 
 REPORT_EVERY_DOCUMENTS = 64
+DOCUMENTS = "documents"
+
+
+class KeptRow(Protocol):
+    """What a filter keeps: a document, or a row made from one."""
+
+    @property
+    def text(self) -> str:
+        """The document's text, for counting."""
+
+    def to_json_line(self) -> bytes:
+        """Return the row as UTF-8 JSON with a newline."""
 
 
 class DocumentFilter(Protocol):
@@ -55,19 +67,20 @@ class DocumentFilter(Protocol):
     def settings(self) -> dict[str, Any]:
         """All that decides beside the documents, as JSON data; filters with equal settings give equal output."""
 
-    def __call__(self, documents: Iterable[Document]) -> Iterator[Document | Dropped]:
+    def __call__(self, documents: Iterable[Document]) -> Iterator[KeptRow | Dropped]:
         """Yield one item for each document, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentTask:
-    """One slice to turn into parts under ``output`` (with ``documents/`` and ``dropped/`` in it)."""
+    """One slice to turn into parts under ``output``, in its folders ``rows`` and ``dropped``."""
 
     index: int
     piece: SourceSlice
     judge: DocumentFilter | None
     choices: frozenset[str]
     output: str
+    rows: str = DOCUMENTS
 
 
 class _SliceOutput:
@@ -79,7 +92,7 @@ class _SliceOutput:
         self.rejected: Counter[str] = Counter()
         self.text_bytes = 0
 
-    def keep(self, document: Document) -> None:
+    def keep(self, document: KeptRow) -> None:
         self._documents.write(document.to_json_line())
         self.text_bytes += len(document.text.encode())
 
@@ -110,16 +123,16 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
 
     folder = Path(task.output)
     with (
-        PartWriter(folder / "documents", task.index, ".jsonl.zst") as documents,
+        PartWriter(folder / task.rows, task.index, ".jsonl.zst") as documents,
         PartWriter(folder / "dropped", task.index, ".jsonl") as dropped,
     ):
         output = _SliceOutput(documents, dropped)
         stream = readable(output)
         for item in stream if task.judge is None else task.judge(stream):
-            if isinstance(item, Document):
-                output.keep(item)
-            else:
+            if isinstance(item, Dropped):
                 output.drop(item, output.rejected)
+            else:
+                output.keep(item)
     report(task.piece.bytes, read)
     return {
         "bytes": task.piece.bytes,
@@ -162,11 +175,12 @@ def make_documents(
     judge: DocumentFilter | None,
     options: argparse.Namespace,
     finish: Callable[[Path, Record], None] | None = None,
+    rows: str = DOCUMENTS,
 ) -> Record | None:
     """Do a stage: every slice of ``source`` through ``judge``. Return the manifest, or None while other parts are unfinished.
 
     ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before the
-    folder appears.
+    folder appears. ``rows`` names the folder of what is kept.
 
     Raises DataError: the output is taken, too many rows could not be read, or nothing was left.
     """
@@ -175,12 +189,12 @@ def make_documents(
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
         print(f"{output} is already there, from the same inputs: {manifest['documents']} documents; nothing to do")
         return manifest
-    _check_free(output, options.overwrite)
+    _check_free(output, options.overwrite, rows)
     with PartialFolder(output.with_name(output.name + ".partial"), wanted, options.overwrite, options.part) as partial:
         new = partial.path / "output"
-        for name in ("documents", "dropped"):
+        for name in (rows, "dropped"):
             (new / name).mkdir(parents=True, exist_ok=True)
-        tasks = [DocumentTask(index, piece, judge, source.choices, str(new)) for index, piece in enumerate(source.slices)]
+        tasks = [DocumentTask(index, piece, judge, source.choices, str(new), rows) for index, piece in enumerate(source.slices)]
         with Progress(stage, sum(task.piece.bytes for task in tasks), "documents") as progress:
             records = run_slices(document_slice, tasks, partial, options.workers, progress)
         if records is None or not partial.may_publish():
@@ -206,11 +220,11 @@ def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: 
         raise DataError(f"no documents: {_dropped_text(totals)} of {inputs} inputs; see {new / 'dropped'}")
 
 
-def _check_free(output: Path, overwrite: bool) -> None:
+def _check_free(output: Path, overwrite: bool, rows: str) -> None:
     """Refuse to touch a folder that these verbs did not make, also with ``overwrite``: it may be someone's home."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
-    ours = (output / "manifest.json").exists() and (output / "documents").is_dir()
+    ours = (output / "manifest.json").exists() and (output / rows).is_dir()
     if not (ours and overwrite):
         raise DataError(f"--output {str(output)!r} exists and was not made by mathcoder; choose another or remove it")
 

@@ -12,7 +12,8 @@ called dead only when the server answers its health question at that time; while
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
@@ -110,9 +111,19 @@ class OpenAIClient:
                     yield _take(done, pending)
             while pending:
                 yield _take(done, pending)
+        except DataError:
+            # What is on the server is paid for: its replies are kept before the run ends.
+            yield from self._in_flight(done, pending)
+            raise
         finally:
             for future in pending:
                 future.cancel()
+
+    def _in_flight(self, done: "SimpleQueue[Future[Reply]]", pending: set[Future[Reply]]) -> Iterator[Reply]:
+        self._loop.call_soon_threadsafe(self._window.close)
+        while pending:
+            with suppress(DataError, CancelledError):
+                yield _take(done, pending)
 
     async def _open(self) -> None:
         self._session = self._new_session()

@@ -22,6 +22,7 @@ class Window:
         self._count = self._tokens = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._rest_until = self._shrunk_at = 0.0
+        self._closed = False
 
     @property
     def limit(self) -> int:
@@ -30,6 +31,8 @@ class Window:
 
     async def enter(self, tokens: int) -> None:
         """Wait for room, and take it."""
+        if self._closed:
+            raise asyncio.CancelledError
         if not self._waiting and self._has_room(tokens):
             self._take(tokens)
         else:
@@ -53,6 +56,12 @@ class Window:
             elif entry in self._waiting:
                 self._waiting.remove(entry)
             raise
+
+    def close(self) -> None:
+        """Let nobody in any more: those who wait, and who come later, are cancelled. Those inside go on."""
+        self._closed = True
+        while self._waiting:
+            self._waiting.popleft()[1].cancel()
 
     def leave(self, tokens: int) -> None:
         """Give room back, and let in whoever fits now, in order."""

@@ -1,0 +1,118 @@
+"""vLLM in this process: for nodes where a job owns the GPUs and no server is wanted.
+
+Decides: how many requests are handed over at a time, so that replies reach the log while the rest is generated.
+Does not: start ranks. One process is one data-parallel rank, because ``vllm.LLM`` refuses more (vLLM 0.33): run one task of the
+job array per GPU with ``--part I/N`` and its own ``CUDA_VISIBLE_DEVICES``.
+
+vLLM's facts at 0.33 that matter: ``max_tokens`` defaults to 16, so it is always stated; ``generate`` holds all outputs in memory,
+so requests go in blocks; ``guided_*`` options are gone and ignored, so the constraint is ``structured_outputs``, and each reply
+says whether it fits. Not run here against a GPU.
+"""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from data_tools.llm.interface import Choice, Reply, Request, Sampling, TokenLogprobs
+from data_tools.llm.json_schema import fits
+from megatron_mathcoder.config.errors import PlatformError
+
+BLOCK_REQUESTS = 4096
+
+
+class VllmOffline:
+    """A ``LanguageModel`` in process. ``model`` is a Hugging Face folder or name; ``options`` go to ``vllm.LLM`` as they are.
+
+    Raises PlatformError when vLLM is not installed.
+    """
+
+    def __init__(self, model: str, options: dict[str, Any] | None = None, engine: Any = None) -> None:
+        self._model = model
+        if engine is None:
+            try:
+                from vllm import LLM
+            except ImportError as error:
+                raise PlatformError(
+                    f"vLLM cannot be used here ({error}); pip install vllm, or serve the model and use --translator openai"
+                ) from None
+            engine = LLM(model=model, **(options or {}))
+        self._engine = engine
+
+    @property
+    def name(self) -> str:
+        """The model's path or name."""
+        return self._model
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """Yield the replies of a block of requests when the block is done."""
+        stream = iter(requests)
+        while block := list(itertools.islice(stream, BLOCK_REQUESTS)):
+            for chat, same in itertools.groupby(block, key=lambda request: not isinstance(request.prompt, str)):
+                yield from self._answers(list(same), chat)
+
+    def _answers(self, requests: Sequence[Request], chat: bool) -> Iterator[Reply]:
+        begin = time.monotonic()
+        sampling = [_sampling_params(request.sampling) for request in requests]
+        if chat:
+            turns = [[{"role": each.role, "content": each.content} for each in request.prompt] for request in requests]  # type: ignore[union-attr]
+            outputs = self._engine.chat(turns, sampling, use_tqdm=False)
+        else:
+            outputs = self._engine.generate([request.prompt for request in requests], sampling, use_tqdm=False)
+        seconds = (time.monotonic() - begin) / len(requests)
+        for request, output in zip(requests, outputs, strict=True):
+            yield _reply(request, output, seconds)
+
+
+def _sampling_params(sampling: Sampling) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    structured = None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        n=sampling.n,
+        seed=sampling.seed,
+        stop=list(sampling.stop),
+        logprobs=sampling.logprobs,
+        structured_outputs=structured,
+        **sampling.extra,
+    )
+
+
+def _reply(request: Request, output: Any, seconds: float) -> Reply:
+    choices = tuple(_choice(each, request.sampling) for each in output.outputs)
+    return Reply(
+        request=request,
+        outcome="ok",
+        choices=choices,
+        prompt_tokens=len(output.prompt_token_ids or ()),
+        completion_tokens=sum(len(each.token_ids) for each in output.outputs),
+        seconds=seconds,
+        response_id=str(output.request_id),
+    )
+
+
+def _choice(output: Any, sampling: Sampling) -> Choice:
+    reason = str(output.finish_reason)
+    fitting = None
+    if sampling.json_schema is not None and reason != "length":
+        try:
+            fitting = fits(orjson.loads(output.text), sampling.json_schema)
+        except orjson.JSONDecodeError:
+            fitting = False
+    return Choice(output.text, reason, _logprobs(output), fitting)
+
+
+def _logprobs(output: Any) -> TokenLogprobs | None:
+    if output.logprobs is None:
+        return None
+    rows = list(zip(output.token_ids, output.logprobs, strict=True))
+    top = tuple({each.decoded_token: each.logprob for each in row.values()} for _, row in rows)
+    return TokenLogprobs(
+        tuple(row[token].decoded_token for token, row in rows), tuple(row[token].logprob for token, row in rows), top
+    )

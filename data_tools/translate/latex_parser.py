@@ -1,0 +1,589 @@
+r"""Reads one side of an equation in LaTeX as an expression tree, by recursive descent; a few microseconds a token, no evaluation.
+
+Decides: what the notation means, and what is left unread rather than guessed: every refusal is a ``LatexError`` with its reason.
+Where notation has two common readings (``2\frac{1}{3}``, ``\log``, ``1/2x``) the caller says which one to take, and is told that
+there was a choice.
+Does not: decide what a text claims (``claims.py``).
+
+Bounds: the number of tokens, and the depth of nesting. Why not latex2sympy or SymPy's parser: DECISIONS.md.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from data_tools.translate.expression import FUNCTIONS, Node, number
+from data_tools.translate.latex_tokens import LatexError, Token, tokens_of
+
+MAX_DEPTH = 40
+FUNCTION_COMMANDS = {f"\\{name}": name for name in FUNCTIONS - {"Abs", "sqrt", "root", "binomial", "factorial", "factorial2"}}
+FUNCTION_COMMANDS |= {r"\max": "Max", r"\min": "Min"}
+SEVERAL_ARGUMENTS = {"gcd", "lcm", "Max", "Min"}
+INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
+CONSTANTS = {r"\pi": "pi", r"\infty": "oo"}
+FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceiling"), "|": ("|", "Abs")}
+TIMES = (r"\cdot", r"\times")
+STYLES = (r"\boxed", r"\fbox", r"\mathbf", r"\mathit", r"\underline", r"\displaystyle", r"\framebox", r"\bm", r"\textcolor")
+OPAQUE = {r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\mathbb", r"\mathcal", r"\mathfrak", r"\widehat", r"\widetilde"}
+REFUSED = {r"\ldots": "ellipsis", r"\vdots": "ellipsis", r"\ddots": "ellipsis", r"\pm": "plus-minus", r"\mp": "plus-minus"}
+VARIABLE_LETTERS = set("abcdijklmnrstuvwxyz")
+"""A letter of these before a bracket is a factor; any other, like f or P, is a function unless the text says otherwise."""
+
+MATRICES = {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"}
+BRACKETS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to take notation that has several meanings. ``functions`` are names the text defines as functions."""
+
+    mixed_numbers: bool = True
+    natural_log: bool = True
+    slash_takes_product: bool = False
+    wide_exponents: bool = True
+    functions: frozenset[str] = frozenset()
+    symbols: frozenset[str] = frozenset()
+    """Letters that are symbols here although they are constants elsewhere: ``e`` and ``i``."""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A tree, and the fields of ``Reading`` that had a part in it."""
+
+    node: Node
+    choices: set[str] = field(default_factory=set)
+
+
+def parse_latex(latex: str, reading: Reading) -> Parsed:
+    """Return the tree of a whole expression. Raises LatexError."""
+    parser = _Parser(tokens_of(latex), reading)
+    try:
+        node = parser.sum()
+        parser.skip_units()
+        if parser.now.kind != "end":
+            raise LatexError(parser.complaint())
+    except LatexError as error:
+        # In another reading it may be whole.
+        raise LatexError(error.args[0], frozenset(parser.choices)) from None
+    return Parsed(node, parser.choices)
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token], reading: Reading) -> None:
+        self._tokens, self._reading = tokens, reading
+        self._at = self._depth = self._integrals = self._bars = 0
+        self._differential = ""
+        self.choices: set[str] = set()
+
+    @property
+    def now(self) -> Token:
+        return self._tokens[self._at]
+
+    def _next(self, ahead: int = 1) -> Token:
+        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
+
+    def take(self) -> Token:
+        token = self.now
+        self._at = min(self._at + 1, len(self._tokens) - 1)
+        return token
+
+    def _accept(self, *texts: str) -> bool:
+        if self.now.kind in ("mark", "command") and self.now.text in texts:
+            self.take()
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        if not self._accept(text):
+            raise LatexError(self.complaint())
+
+    def complaint(self) -> str:
+        token = self.now
+        if token.kind == "text":
+            return "words in the mathematics"
+        if token.text in REFUSED:
+            return REFUSED[token.text]
+        if token.text == ",":
+            return "list, tuple or interval"
+        return "unknown command" if token.kind == "command" else "incomplete expression"
+
+    def skip_units(self) -> None:
+        r"""Pass over words after a value: ``12\text{ cm}^2``."""
+        while self.now.kind == "text":
+            self.take()
+            if self._accept("^"):
+                self._script()
+            self._accept("/")
+
+    def sum(self) -> Node:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise LatexError("too deeply nested")
+        terms = [self._signed_term()]
+        while self.now.kind == "mark" and self.now.text in ("+", "-"):
+            terms.append(self._signed_term())
+        self._depth -= 1
+        return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
+
+    def _signed_term(self) -> Node:
+        negative = False
+        while self.now.kind == "mark" and self.now.text in ("+", "-"):
+            negative ^= self.take().text == "-"
+        term = self._term()
+        return Node("neg", (term,)) if negative else term
+
+    def _term(self) -> Node:
+        left = self._factor()
+        while True:
+            if self._accept(*TIMES):
+                left = _times(left, self._signed_factor())
+            elif self._accept("/", r"\div"):
+                left = Node("div", (left, self._denominator()))
+            elif self._accept(r"\bmod", r"\mod"):
+                left = Node("mod", (left, self._factor()))
+            elif self._starts_factor():
+                left = self._implicit_product(left)
+            else:
+                return left
+
+    def _implicit_product(self, left: Node) -> Node:
+        previous = self._tokens[self._at - 1]
+        in_script = left.op == "pow" or (left.op == "mul" and left.args[-1].op == "pow")
+        if self.now.kind == "number" and previous.kind in ("number", "letter") and not in_script:
+            raise LatexError("two numbers side by side")
+        last = left.args[-1] if left.op == "mul" else left
+        is_whole = last.op == "number" and "." not in last.value and previous.kind == "number"
+        if is_whole and self.now.text == r"\frac":
+            right = self._factor()
+            if right.op == "div" and all(part.op == "number" for part in right.args):
+                self.choices.add("mixed_numbers")
+                if self._reading.mixed_numbers:
+                    mixed = Node("add", (last, right))
+                    return mixed if left is last else Node("mul", (*left.args[:-1], mixed))
+            return _times(left, right)
+        return _times(left, self._factor())
+
+    def _signed_factor(self) -> Node:
+        if self._accept("-"):
+            return Node("neg", (self._signed_factor(),))
+        self._accept("+")
+        return self._factor()
+
+    def _denominator(self) -> Node:
+        bottom = self._signed_factor()
+        if self._starts_factor() and self.now.kind != "number":
+            # 1/2x is read both ways in print.
+            self.choices.add("slash_takes_product")
+            while self._reading.slash_takes_product and self._starts_factor() and self.now.kind != "number":
+                bottom = _times(bottom, self._factor())
+        return bottom
+
+    def _starts_factor(self) -> bool:
+        token = self.now
+        if token.kind == "letter":
+            return not self._is_differential()
+        if token.kind == "mark":
+            return token.text in ("(", "[", "{") or (token.text == "|" and not self._bars)
+        if token.kind == "command":
+            known = (r"\frac", r"\sqrt", r"\binom", r"\{", r"\sum", r"\prod", r"\int", r"\lim", *STYLES, *OPAQUE)
+            return token.text in known or token.text in FUNCTION_COMMANDS or token.text in CONSTANTS or token.text in FENCES
+        return token.kind in ("number", "begin")
+
+    def _is_differential(self) -> bool:
+        return bool(self._integrals) and self.now.text == "d" and self._next().kind == "letter"
+
+    def _factor(self) -> Node:
+        return self._postfix(self._primary())
+
+    def _postfix(self, node: Node) -> Node:
+        while True:
+            if self._accept("!"):
+                double = self._accept("!")
+                node = Node("call", (node,), "factorial2" if double else "factorial")
+            elif self._accept(r"\%", "%"):
+                node = Node("percent", (node,))
+            elif self.now.text == "^" and self.now.kind == "mark":
+                node = self._power(node)
+            elif self.now.text == "_" and self.now.kind == "mark":
+                raise LatexError("subscript of an expression")
+            elif self.now.text == "'" and self.now.kind == "mark":
+                raise LatexError("prime of an expression")
+            else:
+                return node
+
+    def _power(self, base: Node) -> Node:
+        self.take()
+        if self._accept(r"\circ"):
+            return Node("degrees", (base,))
+        if self.now.text == "{" and self._next().text == r"\circ" and self._next(2).text == "}":
+            self._at += 3
+            return Node("degrees", (base,))
+        return Node("pow", (base, self._script()))
+
+    def _script(self) -> Node:
+        """Read what stands after ``^`` or ``_``: a group, or one token."""
+        if self.now.text == "{":
+            return self._group()
+        token = self.now
+        if token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
+            # TeX raises one digit alone: x^10 prints as x¹0. Most writers mean the whole number, some do know (2^43^4).
+            self.choices.add("wide_exponents")
+            if not self._reading.wide_exponents:
+                self._tokens[self._at : self._at + 1] = [Token("number", token.text[0]), Token("number", token.text[1:])]
+            return self._number()
+        return self._primary()
+
+    def _group(self) -> Node:
+        self._expect("{")
+        node = self.sum()
+        if self._accept(r"\choose"):
+            node = Node("call", (node, self.sum()), "binomial")
+        self.skip_units()
+        self._expect("}")
+        return node
+
+    def _primary(self) -> Node:
+        token = self.now
+        if token.kind == "number":
+            return self._number()
+        if token.kind == "letter":
+            return self._letter()
+        if token.kind == "mark" and token.text in ("(", "["):
+            return self._bracket()
+        if token.text == "{":
+            return self._group()
+        if token.text in FENCES:
+            return self._fenced()
+        if token.kind == "command":
+            return self._command()
+        if token.kind == "begin":
+            return self._matrix()
+        raise LatexError(self.complaint())
+
+    def _number(self) -> Node:
+        digits = self.take().text
+        if self.now.text == "." and self._next().text == r"\overline":
+            self.take()
+            digits += "."
+        if self.now.text == r"\overline" and "." in digits:
+            return self._repeating_decimal(digits)
+        if self.now.text == "_" and self.now.kind == "mark":
+            raise LatexError("number in another base")
+        return number(digits)
+
+    def _repeating_decimal(self, digits: str) -> Node:
+        self.take()
+        self._expect("{")
+        period = self.take()
+        self._expect("}")
+        if period.kind != "number" or "." in period.text:
+            raise LatexError("incomplete expression")
+        whole, _, fixed = digits.partition(".")
+        nines = (10 ** len(period.text) - 1) * 10 ** len(fixed)
+        value = Fraction(int(whole + fixed + period.text) - int(whole + fixed), nines)
+        return Node("div", (number(value.numerator), number(value.denominator)))
+
+    def _letter(self) -> Node:
+        name = self.take().text
+        if name in ("e", "i") and name not in self._reading.symbols and self.now.text != "_":
+            return Node("constant", (), "E" if name == "e" else "I")
+        if self.now.text == "_" and self.now.kind == "mark":
+            self.take()
+            name += "_" + self._subscript()
+        primes = ""
+        while self._accept("'"):
+            primes += "'"
+        is_function = name in self._reading.functions or "_" in name or bool(primes)
+        is_function |= name not in VARIABLE_LETTERS and len(name) == 1
+        if self.now.text == "(" and is_function:
+            return Node("apply", self._arguments(), name + primes)
+        if primes:
+            raise LatexError("prime of an expression")
+        return Node("symbol", (), name)
+
+    def _subscript(self) -> str:
+        if self.now.text != "{":
+            return self.take().text.lstrip("\\")
+        self.take()
+        words: list[str] = []
+        while not self._accept("}"):
+            if self.now.kind == "end" or self.now.text in ("{", "^", "_"):
+                raise LatexError("subscript of several levels")
+            words.append(self.take().text.lstrip("\\"))
+        return "".join(words)
+
+    def _arguments(self) -> tuple[Node, ...]:
+        opening = self.take().text
+        bars, self._bars = self._bars, 0
+        found = [self.sum()]
+        while self._accept(","):
+            found.append(self.sum())
+        self._expect(BRACKETS[opening])
+        self._bars = bars
+        return tuple(found)
+
+    def _bracket(self) -> Node:
+        found = self._arguments()
+        if len(found) != 1:
+            raise LatexError("list, tuple or interval")
+        return found[0]
+
+    def _fenced(self) -> Node:
+        closing, name = FENCES[self.take().text]
+        self._bars += closing == "|"
+        node = self.sum()
+        self._bars -= closing == "|"
+        self._expect(closing)
+        # |A| of a matrix is its determinant.
+        return Node("call", (node,), "det" if name == "Abs" and node.op == "matrix" else name)
+
+    def _command(self) -> Node:
+        text = self.now.text
+        if text in REFUSED:
+            raise LatexError(REFUSED[text])
+        self.take()
+        if text in CONSTANTS:
+            return Node("constant", (), CONSTANTS[text])
+        if text in STYLES:
+            return self._group()
+        if text in FUNCTION_COMMANDS:
+            return self._function(FUNCTION_COMMANDS[text])
+        if text in (r"\angle", r"\triangle"):
+            return Node("symbol", (), text[1:] + " " + self.take().text)
+        if text in OPAQUE:
+            return self._opaque(text)
+        reader = {
+            r"\frac": self._fraction,
+            r"\binom": lambda: Node("call", (self._script(), self._script()), "binomial"),
+            r"\sqrt": self._root,
+            r"\sum": lambda: self._series("sum"),
+            r"\prod": lambda: self._series("product"),
+            r"\int": self._integral,
+            r"\lim": self._limit,
+            r"\{": self._braces,
+        }.get(text)
+        if reader is None:
+            raise LatexError("unknown command")
+        return reader()
+
+    def _braces(self) -> Node:
+        node = self.sum()
+        self._expect(r"\}")
+        return node
+
+    def _opaque(self, command: str) -> Node:
+        self._expect("{")
+        words = [command[1:]]
+        while not self._accept("}"):
+            if self.now.kind == "end":
+                raise LatexError("incomplete expression")
+            words.append(self.take().text)
+        return Node("symbol", (), " ".join(words))
+
+    def _fraction(self) -> Node:
+        if (order := self._derivative_order()) is not None:
+            return order
+        top = self._numerator() if self._integrals else self._script_digit()
+        return Node("div", (top, self._script_digit()))
+
+    def _script_digit(self) -> Node:
+        """Read an argument without braces: ``\\frac12`` has two of one digit."""
+        token = self.now
+        if token.kind == "number" and token.text.isdigit() and len(token.text) > 1:
+            self._tokens[self._at : self._at + 1] = [Token("number", digit) for digit in token.text]
+        return self._number() if self.now.kind == "number" else self._script()
+
+    def _numerator(self) -> Node:
+        """Read a numerator under an integral sign: ``\\frac{dx}{x}`` holds the differential."""
+        if self.now.text != "{":
+            return self._script_digit()
+        self.take()
+        node = number(1) if self._is_differential() else self.sum()
+        if self._is_differential():
+            self.take()
+            self._differential = self.take().text
+        self._expect("}")
+        return node
+
+    def _derivative_order(self) -> Node | None:
+        r"""Read ``{d}{dx} …`` and ``{d^2}{dx^2} …`` after ``\frac``; None when it is an ordinary fraction."""
+        texts = [self._next(ahead).text for ahead in range(14)]
+        at, order = 2, "1"
+        if texts[0] != "{" or texts[1] not in ("d", r"\partial"):
+            return None
+        if texts[2] == "^":
+            at, order = 4, texts[3]
+        if texts[at] != "}" or texts[at + 1] != "{" or texts[at + 2] != texts[1]:
+            return None
+        variable, end = texts[at + 3], at + 4
+        if order != "1":
+            end += 2
+        if texts[end] != "}" or not order.isdigit() or int(order) > 9:
+            return None
+        self._at += end + 1
+        return Node("derivative", (self._operand(),), f"{variable},{order}")
+
+    def _operand(self) -> Node:
+        """Read what an operator without closing sign acts on: a product. A sum after it could belong to it or not."""
+        node = self._term()
+        bracketed = self._tokens[self._at - 1].text in (")", "]", "}")
+        if self.now.kind == "mark" and self.now.text in ("+", "-") and not bracketed:
+            raise LatexError("unclear how far an operator reaches")
+        return node
+
+    def _root(self) -> Node:
+        if self.now.text == "[":
+            (degree,) = self._arguments()
+            return Node("call", (self._script_digit(), degree), "root")
+        return Node("call", (self._script_digit(),), "sqrt")
+
+    def _function(self, name: str) -> Node:
+        power: Node | None = None
+        base: Node | None = None
+        while self.now.kind == "mark" and self.now.text in ("^", "_"):
+            if self.take().text == "^":
+                power = self._script()
+            else:
+                base = self._script()
+        if power == Node("neg", (number(1),)) and name in INVERSE:
+            name, power = INVERSE[name], None
+        arguments = self._function_arguments(name)
+        if name == "log":
+            arguments = self._log_arguments(arguments, base)
+            name = "log" if len(arguments) == 2 else "ln"
+        elif base is not None:
+            raise LatexError("subscript of an expression")
+        node = Node("call", arguments, name)
+        return node if power is None else Node("pow", (node, power))
+
+    def _log_arguments(self, arguments: tuple[Node, ...], base: Node | None) -> tuple[Node, ...]:
+        if base is not None:
+            return (*arguments, base)
+        self.choices.add("natural_log")
+        return arguments if self._reading.natural_log else (*arguments, number(10))
+
+    def _function_arguments(self, name: str) -> tuple[Node, ...]:
+        if self.now.text in ("(", "[") and self.now.kind == "mark":
+            found = self._arguments()
+            if len(found) > 1 and name not in SEVERAL_ARGUMENTS:
+                raise LatexError("list, tuple or interval")
+            return found
+        if self.now.text == r"\{" and name in SEVERAL_ARGUMENTS:
+            return self._arguments()
+        # \sin 2x: a product of numbers and symbols, up to the next bracket, function or sign.
+        node = self._factor()
+        while self.now.kind == "letter" and not self._is_differential():
+            node = _times(node, self._factor())
+        if self.now.text == "/" or self.now.text in CONSTANTS:
+            raise LatexError("unclear how far an operator reaches")
+        return (node,)
+
+    def _bounds(self) -> dict[str, int]:
+        """Skip the scripts after a large operator; return where each begins."""
+        found: dict[str, int] = {}
+        while self.now.kind == "mark" and self.now.text in ("^", "_"):
+            mark = self.take().text
+            found[mark] = self._at
+            self._skip_script()
+        return found
+
+    def _skip_script(self) -> None:
+        depth = 0
+        while True:
+            token = self.take()
+            depth += (token.text == "{") - (token.text == "}")
+            if token.kind == "end":
+                raise LatexError("incomplete expression")
+            if depth == 0:
+                return
+
+    def _read_at(self, place: int) -> Node:
+        here, self._at = self._at, place
+        node = self._script()
+        self._at = here
+        return node
+
+    def _series(self, op: str) -> Node:
+        places = self._bounds()
+        if set(places) != {"^", "_"}:
+            raise LatexError("sum or product over a set")
+        here, self._at = self._at, places["_"]
+        self._expect("{")
+        index = self.take()
+        if index.kind != "letter" or not self._accept("="):
+            raise LatexError("sum or product over a set")
+        lower = self.sum()
+        self._expect("}")
+        self._at = here
+        if index.text in ("i", "e") and index.text not in self._reading.symbols:
+            raise LatexError("index that is a constant")
+        return Node(op, (self._operand(), lower, self._read_at(places["^"])), index.text)
+
+    def _integral(self) -> Node:
+        places = self._bounds()
+        if places and set(places) != {"^", "_"}:
+            raise LatexError("integral over a set")
+        limits = (self._read_at(places["_"]), self._read_at(places["^"])) if places else ()
+        self._integrals += 1
+        outer, self._differential = self._differential, ""
+        body = number(1) if self._is_differential() else self.sum()
+        if not self._differential:
+            if not self._is_differential():
+                raise LatexError("integral without a differential")
+            self.take()
+            self._differential = self.take().text
+        variable, self._differential = self._differential, outer
+        self._integrals -= 1
+        return Node("integral", (body, *limits), variable)
+
+    def _limit(self) -> Node:
+        if not self._accept("_"):
+            raise LatexError("limit without a point")
+        self._expect("{")
+        variable = self.take()
+        if variable.kind != "letter" or not self._accept(r"\to"):
+            raise LatexError("limit without a point")
+        self._depth += 1
+        point, side = self._limit_point()
+        self._depth -= 1
+        self._expect("}")
+        return Node("limit", (self._operand(), point), f"{variable.text},{side}")
+
+    def _limit_point(self) -> tuple[Node, str]:
+        sign = "-" if self._accept("-") else "+" if self._accept("+") else ""
+        node = self._primary()
+        side = "+-"
+        if self._accept("^"):
+            braced = self._accept("{")
+            side = self.take().text
+            if side not in ("+", "-"):
+                raise LatexError("limit without a point")
+            if braced:
+                self._expect("}")
+        if self.now.text != "}":
+            raise LatexError("limit without a point")
+        return (Node("neg", (node,)) if sign == "-" else node), side
+
+    def _matrix(self) -> Node:
+        name = self.take().text.rstrip("*")
+        if name not in MATRICES:
+            raise LatexError("unknown environment")
+        rows: list[list[Node]] = [[self.sum()]]
+        while self.now.kind != "finish":
+            if self._accept("&"):
+                rows[-1].append(self.sum())
+            elif self.now.kind == "row":
+                self.take()
+                if self.now.kind != "finish":
+                    rows.append([self.sum()])
+            else:
+                raise LatexError(self.complaint())
+        self.take()
+        if len({len(row) for row in rows}) != 1:
+            raise LatexError("ragged matrix")
+        node = Node("matrix", tuple(entry for row in rows for entry in row), str(len(rows[0])))
+        return Node("call", (node,), "det") if name == "vmatrix" else node
+
+
+def _times(left: Node, right: Node) -> Node:
+    factors = left.args if left.op == "mul" else (left,)
+    return Node("mul", (*factors, right))
