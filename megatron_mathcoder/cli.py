@@ -31,6 +31,9 @@ VERBS: dict[str, Verb] = {
     "filter": Verb("data_tools.filters.fasttext_filter:run", "keep the documents that a fastText model says are related"),
     "dedup": Verb("data_tools.dedup.dedup:run", "drop copies, exact and near, and keep the first of each"),
     "decontaminate": Verb("data_tools.decontamination.decontaminate:run", "drop documents that hold a benchmark's items"),
+    "formula-recall": Verb(
+        "data_tools.formulas.recall:run", "how many formulas of LaTeX sources survive in the text of their pages"
+    ),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
     "translate": Verb("data_tools.translate.main:run", "documents to computations with Python that shows each result"),

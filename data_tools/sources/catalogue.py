@@ -27,6 +27,7 @@ SOURCES: dict[str, Entry] = {
     "education_college_students": Entry("education_college_students", "Education-College-Students rows that have formulas"),
     "maths_college": Entry("maths_college", "Maths-College rows"),
     "matrix_books": Entry("matrix_books", "Matrix book_math* and book_science*"),
+    "html": Entry("html", "trees of saved web pages, formulas as LaTeX"),
     "starcoder": Entry("starcoder", "StarCoder parquet (python, notebooks as scripts, structured notebooks) that imports maths"),
     "code_files": Entry("code_files", "trees of .py and .ipynb files that import maths packages"),
     "markdown": Entry("markdown", "trees of Markdown files"),

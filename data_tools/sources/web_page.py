@@ -1,0 +1,178 @@
+"""One web page as a document: its main text with every formula as LaTeX, and what the page says of itself.
+
+Decides: the encoding (declared, else detected); the main text without menus and footers, unless that would lose formulas, then
+all text; title, address, date, licence and language from the page's own markup; ``metadata.formulas`` (in the page) and
+``metadata.formulas_kept`` (in the text), whose ratio is the page's formula recall.
+Does not: follow links or run scripts.
+
+A page nested deeper than ``MAX_DEPTH`` is no page: extraction takes time quadratic in the depth (browsers stop at 512 too).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from resiliparse.parse.html import HTMLTree
+
+from data_tools.formulas.find import count_formulas
+from data_tools.formulas.html_formulas import PageFormulas
+
+MAX_DEPTH = 512
+MAX_BYTES = 16 * 2**20
+ALL_TEXT_BELOW = 0.98
+"""When the main text has fewer of the page's formulas than this share, all text is taken."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "dt",
+        "dd",
+        "option",
+    ]
+)
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
+_LICENCE_ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([\w-]+)(?:/(\d\.\d))?", re.IGNORECASE)
+_NOT_TEXT = ["script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "iframe", "svg"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """A page's text, and what to store with it: ``metadata`` and the page's part of the provenance."""
+
+    text: str
+    metadata: dict[str, Any]
+    origin: dict[str, str]
+
+
+def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
+    """Read a page. Raises ValueError: no HTML, nested too deeply, or without text."""
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"page too large: over {MAX_BYTES} bytes")
+    html = _decode(raw, declared_encoding)
+    if "<" not in html:
+        raise ValueError("no HTML: no tag in it")
+    if _may_be_deep(html):
+        raise ValueError(f"page nested too deeply: over {MAX_DEPTH} elements")
+    tree = HTMLTree.parse(html)
+    if tree.body is None:
+        raise ValueError("no HTML: no body in it")
+    origin, about = _origin(tree), _about(tree)
+    formulas = PageFormulas(tree)
+    formulas.mark()
+    text, in_page, kept = _extract(tree, formulas)
+    if not text.strip():
+        raise ValueError("page without text")
+    return WebPage(text, about | {"formulas": in_page, "formulas_kept": kept}, origin)
+
+
+def _extract(tree: HTMLTree, formulas: PageFormulas) -> tuple[str, int, int]:
+    """Return the text, the number of formulas in the page, and the number in the text."""
+    everything, marks_in_all = _text(tree, formulas, main=False)
+    main, _marks_in_main = _text(tree, formulas, main=True)
+    found, kept = count_formulas(everything), count_formulas(main)
+    if not main.strip() or kept < ALL_TEXT_BELOW * found:
+        return everything, found + formulas.count - marks_in_all, found
+    return main, max(kept, found + formulas.count - marks_in_all), kept
+
+
+def _text(tree: HTMLTree, formulas: PageFormulas, main: bool) -> tuple[str, int]:
+    skipped = [] if main else _NOT_TEXT
+    raw = extract_plain_text(tree, main_content=main, alt_texts=False, list_bullets=True, skip_elements=skipped)
+    text, marks = formulas.restore(raw)
+    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip() + "\n", marks
+
+
+def _decode(raw: bytes, declared: str | None) -> str:
+    encoding: str | None
+    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-8-sig" if raw.startswith(b"\xef") else "utf-16"
+    else:
+        encoding = map_encoding_to_html5(declared) if declared else detect_encoding(raw, from_html_meta=True)
+    try:
+        return raw.decode(encoding or "utf-8", errors="replace").replace("\0", "")
+    except LookupError:
+        return raw.decode("utf-8", errors="replace").replace("\0", "")
+
+
+def _may_be_deep(html: str) -> bool:
+    """Say whether tags are open more than ``MAX_DEPTH`` deep; those that HTML closes by itself do not count."""
+    if html.count("<") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for match in _TAG.finditer(html):
+        if match[2].lower() in _VOID:
+            continue
+        depth = max(0, depth + (-1 if match[1] else 1))
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _document(tree: HTMLTree) -> Any:
+    return tree.document
+
+
+def _meta(tree: HTMLTree, *names: str) -> str:
+    for name in names:
+        for attribute in ("name", "property", "itemprop", "http-equiv"):
+            node = _document(tree).query_selector(f'meta[{attribute}="{name}" i]')
+            if node is not None and (value := (node.get_attribute("content") or "").strip()):
+                return str(value)[:500]
+    return ""
+
+
+def _about(tree: HTMLTree) -> dict[str, Any]:
+    root = _document(tree).query_selector("html")
+    language = ((root.get_attribute("lang") or root.get_attribute("xml:lang") or "") if root is not None else "").strip()
+    language = language or _meta(tree, "content-language", "og:locale", "dc.language")
+    found = {
+        "title": " ".join((tree.title or "").split())[:300],
+        "language": language.replace("_", "-").split("-")[0].lower()[:12],
+    }
+    return {"kind": "web_page", **{key: value for key, value in found.items() if value}}
+
+
+def _origin(tree: HTMLTree) -> dict[str, str]:
+    canonical = _document(tree).query_selector('link[rel="canonical" i]')
+    url = (canonical.get_attribute("href") or "").strip() if canonical is not None else ""
+    date = _meta(tree, "article:published_time", "date", "dcterms.date", "dc.date", "dcterms.created", "last-modified")
+    if not date:
+        stamp = _document(tree).query_selector("time[datetime]")
+        date = (stamp.get_attribute("datetime") or "").strip() if stamp is not None else ""
+    found = {"url": url or _meta(tree, "og:url", "citation_public_url"), "date": date, "licence": _licence(tree)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _licence(tree: HTMLTree) -> str:
+    for node in _document(tree).query_selector_all(
+        'a[rel~="license" i], link[rel~="license" i], a[href*="creativecommons.org/"]'
+    ):
+        address = node.get_attribute("href") or ""
+        if match := _LICENCE_ADDRESS.search(address):
+            name = match[1].upper()
+            return f"{name if name in ('ZERO', 'MARK') else 'CC ' + name} {match[2] or ''}".strip().replace("ZERO", "CC0")
+        if address and node.get_attribute("rel"):
+            return str(address)[:200]
+    return _meta(tree, "dcterms.license", "dc.rights", "dcterms.rights", "license")
