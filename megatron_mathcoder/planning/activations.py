@@ -5,12 +5,13 @@ views of it are saved. The method is that of Korthikanti et al. 2022 (arXiv 2205
 becomes another sum here, since ours has grouped queries, a SwiGLU, no dropout and attention that keeps no s × s scores.
 Does not: count what is never saved (gradients of activations, communication: ``memory``).
 
-Letters: s samples' length, b micro-batch size, t tensor-parallel size, h hidden size, f the SwiGLU's width, n query heads,
-g query groups, d the width of a head, V the padded vocabulary, e bytes of an element.
+Letters: s samples' length, b micro-batch size, t tensor-parallel and c context-parallel size, h hidden size, f the SwiGLU's
+width, n query heads, g query groups, d the width of a head, V the padded vocabulary, e bytes of an element.
 """
 
+import functools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from megatron_mathcoder.config.architectures import padded_vocab_size
 from megatron_mathcoder.config.schema import ModelConfig, ParallelSection, RunConfig
@@ -25,8 +26,11 @@ class Shape:
     """The sizes that the activations of one micro-batch on one rank depend on."""
 
     tokens: int
-    """s·b."""
+    """s·b, or s·b/c on one of c context-parallel ranks."""
     seq_length: int
+    context_parallel: int
+    context_rank: int
+    """Of the context-parallel ranks the first keeps other keys than the others."""
     tensor_parallel: int
     element_bytes: int
     local_tokens: int
@@ -35,20 +39,27 @@ class Shape:
     """How torch computes RMSNorm: one kernel that keeps its input (CUDA), or a product of fp32 tensors (CPU)."""
     packed: bool
     """Whether a sample holds documents that do not see each other."""
+    varlen: bool
+    """Whether attention is one call for all documents (bf16 on CUDA), or one for each (CPU, fp32)."""
 
 
-def shape_of(config: RunConfig, norm: Literal["fused", "composite"] = "fused") -> Shape:
-    """Return the sizes of one micro-batch of ``config``."""
+def shape_of(
+    config: RunConfig, norm: Literal["fused", "composite"] = "fused", varlen: bool | None = None, context_rank: int = 0
+) -> Shape:
+    """Return the sizes of one micro-batch of ``config``; ``varlen`` = None is what the trainer does on the norm's platform."""
     parallel = config.parallel
-    tokens = config.dataset.seq_length * config.training.micro_batch_size
+    tokens = config.dataset.seq_length * config.training.micro_batch_size // parallel.context_parallel_size
     return Shape(
         tokens=tokens,
         seq_length=config.dataset.seq_length,
+        context_parallel=parallel.context_parallel_size,
+        context_rank=context_rank,
         tensor_parallel=parallel.tensor_model_parallel_size,
         element_bytes=DTYPE_BYTES[config.training.precision],
         local_tokens=tokens // parallel.tensor_model_parallel_size if parallel.sequence_parallel else tokens,
         norm=norm,
         packed=config.dataset.document_mask,
+        varlen=varlen if varlen is not None else norm == "fused" and config.training.precision == "bf16",
     )
 
 
@@ -65,31 +76,81 @@ def norm_bytes(model: ModelConfig, shape: Shape) -> int:
 def attention_bytes(model: ModelConfig, shape: Shape) -> int:
     """Return what one attention block keeps: norm, rotation, query, key, value, output and the softmax's normaliser.
 
-    Per token and rank: the fused projection (n+2g)d/t, all of which stays because the values are a view of it; the rotated
-    queries nd/t and keys gd/t; the output nd/t, which the projection after it shares; fp32 log-sum-exp n/t. Cosines and sines
-    are made anew for queries and for keys: 4·s·b·d. With fewer groups than tensor-parallel ranks the projection is gathered
-    whole before it is cut. A window shorter than the sample adds its blocks' outputs before they are joined, their masks, and
-    their keys and values repeated to as many heads as the queries have. Packed documents add their outputs before they are
-    joined.
+    Per token and rank: the rotated queries nd/t; the output nd/t, which the projection after it shares; fp32 log-sum-exp n/t.
+    Cosines and sines are made anew for queries and for keys: 4·s·b·d. Keys and values are counted by ``_key_value_bytes``.
+    """
+    t, d, e = shape.tensor_parallel, model.kv_channels, shape.element_bytes
+    heads = model.num_attention_heads // t
+    per_token = e * 2 * heads * d + FP32 * heads
+    rotation = 4 * shape.tokens * d * e
+    return norm_bytes(model, shape) + shape.tokens * per_token + rotation + _key_value_bytes(model, shape)
+
+
+def _key_value_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return what attention keeps of keys and values, and what it keeps besides because of how it is divided into calls.
+
+    Alone, the rotated keys gd/t, and the fused projection (n+2g)d/t, all of which stays because the values are a view of it;
+    with fewer groups than tensor-parallel ranks the projection is gathered whole before it is cut. One call for all documents
+    copies the values of several samples, and drops the projection. Context-parallel ranks gather: the projection is dropped,
+    and what stays is counted from the calls. A sample is taken to be one document there, the most it can keep.
     """
     t, d, e = shape.tensor_parallel, model.kv_channels, shape.element_bytes
     heads, groups = model.num_attention_heads // t, max(model.num_query_groups // t, 1)
-    projection = (model.num_attention_heads + 2 * model.num_query_groups) * d
-    if model.num_query_groups >= t:
-        projection //= t
-    per_token = e * (projection + (heads + groups) * d + heads * d) + FP32 * heads
-    total = norm_bytes(model, shape) + shape.tokens * per_token + 4 * shape.tokens * d * e
-    window = model.sliding_window
-    samples = shape.tokens // shape.seq_length
-    if 0 < window < shape.seq_length:
-        masked_blocks = -(-(shape.seq_length - window) // window)
-        masked_keys = masked_blocks * (window - 1) + shape.seq_length - window
-        total += e * (shape.tokens * heads * d + masked_keys * window)
-        if heads > groups:
-            total += e * 2 * samples * masked_keys * heads * d
-    if shape.packed:
+    samples = shape.tokens * shape.context_parallel // shape.seq_length
+    if shape.varlen and shape.context_parallel > 1:
+        # An early and a late chunk of 2c: together the same number of keys on every rank.
+        keys = samples * shape.seq_length * (2 * shape.context_parallel + 1) // (2 * shape.context_parallel)
+        return e * 2 * keys * groups * d
+    if shape.varlen and samples > 1:
+        return e * 2 * shape.tokens * groups * d
+    calls = attention_calls(shape.seq_length, model.sliding_window, shape.context_parallel, shape.context_rank)
+    total = 0
+    if shape.context_parallel == 1:
+        projection = (model.num_attention_heads + 2 * model.num_query_groups) * d
+        if model.num_query_groups >= t:
+            projection //= t
+        total += e * shape.tokens * (projection + groups * d)
+    elif calls.sees_gathered or heads == groups:
+        total += e * 2 * samples * shape.seq_length * groups * d
+    if shape.varlen:
+        return total
+    total += e * calls.mask_elements
+    if heads > groups:
+        total += e * 2 * samples * calls.masked_keys * heads * d
+    if shape.packed or calls.calls > 1:  # the outputs of the calls before they are joined
         total += e * shape.tokens * heads * d
     return total
+
+
+class AttentionCalls(NamedTuple):
+    """The calls of scaled_dot_product_attention for a sample of one document on one context-parallel rank."""
+
+    calls: int
+    sees_gathered: bool
+    """Whether one of them is causal without a mask, and so keeps the keys and values as they are."""
+    masked_keys: int
+    """Keys of the others, which are repeated to as many heads as the queries have."""
+    mask_elements: int
+
+
+@functools.cache
+def attention_calls(seq_length: int, window: int, context_parallel: int, context_rank: int) -> AttentionCalls:
+    """Return the calls of ``model/attention.py``: one a chunk, or one a window's length of it."""
+    length = seq_length // (2 * context_parallel) if context_parallel > 1 else seq_length
+    chunks = (context_rank, 2 * context_parallel - 1 - context_rank) if context_parallel > 1 else (0,)
+    count = masked_keys = mask_elements = 0
+    sees_gathered = False
+    for chunk in chunks:
+        for begin in range(chunk * length, (chunk + 1) * length, window or length):
+            end = min(begin + (window or length), (chunk + 1) * length)
+            keys = end - max(0, begin - window + 1 if window else 0)
+            count += 1
+            if keys == end - begin:
+                sees_gathered = True
+            else:
+                masked_keys += keys
+                mask_elements += (end - begin) * keys
+    return AttentionCalls(count, sees_gathered, masked_keys, mask_elements)
 
 
 def mlp_inner_bytes(model: ModelConfig, shape: Shape) -> int:

@@ -1,7 +1,8 @@
 """Every layout of a run on given GPUs: which the rules allow, which fit, which is fastest.
 
-Decides: which sizes are tried: tensor parallelism inside a node, every pipeline that divides the layers, every recompute mode,
-micro-batches of powers of two. The recipe keeps its global batch, precision, optimizer and overlaps.
+Decides: which sizes are tried: tensor parallelism inside a node, every pipeline that divides the layers, context parallelism
+where samples are long or the recipe has it, every recompute mode, micro-batches of powers of two. The recipe keeps its global
+batch, precision, optimizer and overlaps.
 Does not: judge rules itself (``config/rules.py``), or change a recipe.
 """
 
@@ -18,6 +19,8 @@ from megatron_mathcoder.planning.speed import Machine, StepTime, step_time
 from megatron_mathcoder.planning.weights import GRADIENT_BYTES
 
 LARGEST_MICRO_BATCH = 16
+SHORTEST_SHARE = 8192
+"""Tokens of a sample that are left to a context-parallel rank, at least, in layouts the recipe does not name itself."""
 RECOMPUTE_MODES: tuple[Literal["none", "selective", "full"], ...] = ("none", "selective", "full")
 
 
@@ -42,9 +45,10 @@ class Layout:
         sequence = " SP" if parallel.sequence_parallel else ""
         chunks = parallel.virtual_pipeline_model_parallel_size
         interleaved = f" VPP {chunks}" if chunks > 1 else ""
+        context = f"CP {parallel.context_parallel_size} " if parallel.context_parallel_size > 1 else ""
         return (
             f"TP {parallel.tensor_model_parallel_size}{sequence} PP {parallel.pipeline_model_parallel_size}{interleaved} "
-            f"DP {self.data_parallel}, micro-batch {training.micro_batch_size}, recompute {training.recompute}"
+            f"{context}DP {self.data_parallel}, micro-batch {training.micro_batch_size}, recompute {training.recompute}"
         )
 
 
@@ -57,11 +61,6 @@ def cost(config: RunConfig, machine: Machine) -> Layout:
     config = replace(config, parallel=replace(config.parallel, processes=0))
     check(config)
     check_world_size(config, machine.gpus)
-    if config.parallel.context_parallel_size > 1:
-        raise ConfigError(
-            f"parallel.context_parallel_size = {config.parallel.context_parallel_size}: its memory is not modelled; "
-            "plan with --set parallel.context_parallel_size=1"
-        )
     data_parallel = data_parallel_size(config.parallel, machine.gpus)
     count = num_microbatches(config.training, config.dataset, config.parallel, machine.gpus)
     memory = rank_memory(config, data_parallel, count)
@@ -93,15 +92,24 @@ def _candidates(config: RunConfig, machine: Machine) -> Iterator[RunConfig]:
                 continue
             for chunks in _divisors(config.model.num_layers // stages) if stages > 1 else [1]:
                 for sequence in (True, False) if tensor > 1 else (False,):
-                    parallel = replace(
-                        config.parallel,
-                        tensor_model_parallel_size=tensor,
-                        sequence_parallel=sequence,
-                        pipeline_model_parallel_size=stages,
-                        virtual_pipeline_model_parallel_size=chunks,
-                        processes=0,
-                    )
-                    yield from _with_batches(replace(config, parallel=parallel), machine.gpus)
+                    for context in _context_sizes(config, machine.gpus // (tensor * stages)):
+                        parallel = replace(
+                            config.parallel,
+                            tensor_model_parallel_size=tensor,
+                            sequence_parallel=sequence,
+                            pipeline_model_parallel_size=stages,
+                            virtual_pipeline_model_parallel_size=chunks,
+                            context_parallel_size=context,
+                            processes=0,
+                        )
+                        yield from _with_batches(replace(config, parallel=parallel), machine.gpus)
+
+
+def _context_sizes(config: RunConfig, ranks: int) -> list[int]:
+    """Return the context-parallel sizes to try: none, the recipe's, and for long samples those that leave each rank some."""
+    longest = config.dataset.seq_length // SHORTEST_SHARE
+    sizes = {1, config.parallel.context_parallel_size, *(2**power for power in range(longest.bit_length()) if longest > 1)}
+    return sorted(size for size in sizes if size <= ranks and ranks % size == 0)
 
 
 def _with_batches(config: RunConfig, gpus: int) -> Iterator[RunConfig]:

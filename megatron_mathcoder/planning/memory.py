@@ -38,7 +38,7 @@ class RankMemory:
     workspace: int
     """Gradients of one layer's activations, and of the largest weight before it joins the fp32 buffer. An upper estimate."""
     communication: int
-    """Gathered sequence, received activations and gradients."""
+    """Gathered sequence, gathered keys and values, received activations and gradients."""
 
     @property
     def peak(self) -> int:
@@ -62,7 +62,9 @@ def stage_memory(config: RunConfig, data_parallel: int, num_microbatches: int, s
     model, parallel = config.model, config.parallel
     shape = saved.shape_of(config, norm)
     last = stage == parallel.pipeline_model_parallel_size - 1
-    static = static_bytes(model, parallel, config.training.precision, data_parallel, stage)
+    # megatron-core divides the optimizer among context-parallel ranks too: they hold the same weights.
+    copies = data_parallel * parallel.context_parallel_size
+    static = static_bytes(model, parallel, config.training.precision, copies, stage)
     return RankMemory(
         stage=stage,
         weights=static.weights,
@@ -103,7 +105,12 @@ def _workspace_bytes(model: ModelConfig, shape: saved.Shape) -> int:
 
 
 def _communication_bytes(config: RunConfig, shape: saved.Shape) -> int:
-    """Return megatron-core's buffer for gathered sequences, and a stage's received activation and gradient."""
+    """Return megatron-core's buffer for gathered sequences, a stage's received activation and gradient, and a layer's gathered
+    keys and values, as they arrive and in the order of the sequence."""
     gathered = shape.tokens * config.model.hidden_size * shape.element_bytes if config.parallel.sequence_parallel else 0
     received = 2 * saved.residual_bytes(config.model, shape) if config.parallel.pipeline_model_parallel_size > 1 else 0
-    return gathered + received
+    keys_and_values = 0
+    if shape.context_parallel > 1:
+        width = max(config.model.num_query_groups // shape.tensor_parallel, 1) * config.model.kv_channels
+        keys_and_values = 4 * shape.tokens * shape.context_parallel * width * shape.element_bytes
+    return gathered + received + keys_and_values

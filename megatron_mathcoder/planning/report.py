@@ -121,7 +121,7 @@ def _breakdown(plan: Plan) -> list[str]:
         ("gradients", memory.gradients, "fp32"),
         ("optimizer", memory.optimizer, f"moments and masters, fp32, {optimizer}"),
         ("activations", memory.activations, f"saved for the backward pass, recompute {layout.config.training.recompute}"),
-        ("communication", memory.communication, "gathered sequences, stages' messages"),
+        ("communication", memory.communication, "gathered sequences, keys and values, stages' messages"),
         ("logits and loss", memory.logits, "either these"),
         ("one layer's backward", memory.recomputed + memory.workspace, "or this: what is recomputed, and gradients"),
         ("peak", memory.peak, f"{memory.peak / plan.machine.usable_bytes:.0%} of {gib(plan.machine.usable_bytes)}: {fits}"),
@@ -131,6 +131,7 @@ def _breakdown(plan: Plan) -> list[str]:
         "pipeline bubble": step.bubble,
         "tensor parallel": step.tensor_parallel,
         "pipeline messages": step.pipeline_parallel,
+        "context parallel": step.context_parallel,
         "data parallel": step.data_parallel,
     }
     lost = ", ".join(f"{name} {seconds / step.total:.1%}" for name, seconds in losses.items() if seconds) or "nothing"
@@ -221,6 +222,7 @@ def _layout_json(plan: Plan, layout: Layout) -> dict[str, Any]:
         "sequence_parallel": parallel.sequence_parallel,
         "pipeline_model_parallel_size": parallel.pipeline_model_parallel_size,
         "virtual_pipeline_model_parallel_size": parallel.virtual_pipeline_model_parallel_size,
+        "context_parallel_size": parallel.context_parallel_size,
         "data_parallel_size": layout.data_parallel,
         "micro_batch_size": training.micro_batch_size,
         "num_microbatches": layout.num_microbatches,

@@ -4,8 +4,9 @@ Decides: one share of the GPU's peak for all arithmetic (``Machine.mfu``), and w
 Does not: know kernels. Differences between layouts of the same sum of losses below some percent mean nothing.
 
 Counted as lost time: recomputed arithmetic; the pipeline's bubble (pp - 1)/(m·v) and its slowest stage (Narayanan et al.
-2021, arXiv 2104.04473, section 2.2); tensor-parallel traffic, none of it hidden; stage-to-stage messages unless interleaved;
-data-parallel traffic beyond what the recipe's overlaps hide. Not counted: the optimizer's step, data, validation, stragglers.
+2021, arXiv 2104.04473, section 2.2); tensor-parallel traffic and the keys and values that context-parallel ranks gather, none of
+it hidden; stage-to-stage messages unless interleaved; data-parallel traffic beyond what the recipe's overlaps hide. Not
+counted: the optimizer's step, data, validation, stragglers.
 """
 
 from dataclasses import dataclass
@@ -51,12 +52,14 @@ class StepTime:
     bubble: float
     tensor_parallel: float
     pipeline_parallel: float
+    context_parallel: float
     data_parallel: float
 
     @property
     def total(self) -> float:
         """Seconds from step to step."""
-        return self.compute + self.recompute + self.bubble + self.tensor_parallel + self.pipeline_parallel + self.data_parallel
+        traffic = self.tensor_parallel + self.pipeline_parallel + self.context_parallel + self.data_parallel
+        return self.compute + self.recompute + self.bubble + traffic
 
 
 def step_time(config: RunConfig, machine: Machine, data_parallel: int, num_microbatches: int, rank_weights: int) -> StepTime:
@@ -66,13 +69,15 @@ def step_time(config: RunConfig, machine: Machine, data_parallel: int, num_micro
     own, again = _microbatch_seconds(config, machine)
     messages = _tensor_parallel_seconds(config, machine)
     sends = _pipeline_seconds(config, machine)
-    at_once = own + again + messages
+    gathers = _context_parallel_seconds(config, machine)
+    at_once = own + again + messages + gathers
     return StepTime(
         compute=num_microbatches * own,
         recompute=num_microbatches * again,
         bubble=(stages - 1) / chunks * at_once,
         tensor_parallel=num_microbatches * messages,
         pipeline_parallel=num_microbatches * sends,
+        context_parallel=num_microbatches * gathers,
         data_parallel=_data_parallel_seconds(config, machine, data_parallel, rank_weights, own + again),
     )
 
@@ -85,7 +90,8 @@ def _microbatch_seconds(config: RunConfig, machine: Machine) -> tuple[float, flo
     swiglu = 6 * model.hidden_size * model.ffn_hidden_size * model.num_layers
     again = {"none": 0, "selective": swiglu, "full": layers}[config.training.recompute]
     tokens = config.dataset.seq_length * config.training.micro_batch_size
-    rate = machine.gpu.peak_flops * machine.mfu * parallel.tensor_model_parallel_size
+    # Each context-parallel rank has an early and a late chunk of every sample, and so an equal share of attention too.
+    rate = machine.gpu.peak_flops * machine.mfu * parallel.tensor_model_parallel_size * parallel.context_parallel_size
     stages = parallel.pipeline_model_parallel_size
     return tokens * 3 * (layers / stages + head) / rate, tokens * again / stages / rate
 
@@ -105,6 +111,23 @@ def _tensor_parallel_seconds(config: RunConfig, machine: Machine) -> float:
     return layers * per_layer * 2 * (t - 1) / t * _sequence_bytes(config) / _rate(machine, t, 1)
 
 
+def _context_parallel_seconds(config: RunConfig, machine: Machine) -> float:
+    """Return one micro-batch's context-parallel traffic on one stage.
+
+    A layer gathers the keys and values of all ranks and scatters their gradients back; recomputing a layer gathers again.
+    """
+    model, parallel = config.model, config.parallel
+    c, t = parallel.context_parallel_size, parallel.tensor_model_parallel_size
+    if c == 1:
+        return 0.0
+    width = max(model.num_query_groups // t, 1) * model.kv_channels
+    tokens = config.dataset.seq_length * config.training.micro_batch_size
+    gathered = 2 * tokens * width * DTYPE_BYTES[config.training.precision]
+    times = 2 + (config.training.recompute == "full")
+    layers = model.num_layers / parallel.pipeline_model_parallel_size
+    return layers * times * (c - 1) / c * gathered / _rate(machine, c, t)
+
+
 def _pipeline_seconds(config: RunConfig, machine: Machine) -> float:
     """Return one micro-batch's messages between two stages in two nodes: hidden where stages are interleaved."""
     parallel = config.parallel
@@ -120,11 +143,15 @@ def _pipeline_seconds(config: RunConfig, machine: Machine) -> float:
 def _data_parallel_seconds(
     config: RunConfig, machine: Machine, data_parallel: int, rank_weights: int, microbatch_seconds: float
 ) -> float:
-    """Return what the fp32 gradients' reduction and the new weights' gathering add to a step."""
-    if data_parallel == 1:
-        return 0.0
+    """Return what the fp32 gradients' reduction and the new weights' gathering add to a step.
+
+    Context-parallel ranks hold the same weights and take part.
+    """
     parallel = config.parallel
-    seconds_per_byte = (data_parallel - 1) / data_parallel / _rate(machine, data_parallel, parallel.tensor_model_parallel_size)
+    copies = data_parallel * parallel.context_parallel_size
+    if copies == 1:
+        return 0.0
+    seconds_per_byte = (copies - 1) / copies / _rate(machine, copies, parallel.tensor_model_parallel_size)
     reduce = rank_weights * GRADIENT_BYTES * seconds_per_byte
     if not parallel.use_distributed_optimizer:
         gather = reduce
@@ -150,5 +177,5 @@ def _rate(machine: Machine, size: int, stride: int) -> float:
 
 
 def _sequence_bytes(config: RunConfig) -> int:
-    tokens = config.dataset.seq_length * config.training.micro_batch_size
+    tokens = config.dataset.seq_length * config.training.micro_batch_size // config.parallel.context_parallel_size
     return tokens * config.model.hidden_size * DTYPE_BYTES[config.training.precision]

@@ -195,9 +195,10 @@ def describe(config: RunConfig, blend: "Blend", total_steps: int, groups: "Proce
     for part, drawn in zip(blend.parts, blend.part_samples_per_epoch, strict=True):
         epochs = total_steps * samples / blend.samples_per_epoch * drawn / part.training.num_samples
         held_out = part.validation.num_tokens if part.validation is not None else 0
+        padding = 1 - part.training.num_tokens / (part.training.num_samples * config.dataset.seq_length)
         lines.append(
             f"  {part.name}: {part.training.num_tokens:,} tokens, {drawn / blend.samples_per_epoch:.1%} of the samples, "
-            f"{epochs:.2f} epochs in this run, {held_out:,} tokens held out"
+            f"{epochs:.2f} epochs in this run, {padding:.2%} of an epoch is padding, {held_out:,} tokens held out"
         )
     ranks = groups.dp_cp.size() * groups.tp.size() * groups.pp.size()
     return "\n".join([*lines, *(f"  note: {note}" for note in notes(config, total_steps, ranks))])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,6 +63,19 @@ def test_parts_are_mixed(prefixes: tuple[str, str]) -> None:
     assert sum(from_second) == 13
     assert any(from_second[:38])
     assert any(from_second[38:])
+
+
+def test_documents_of_a_batch_are_named_by_part(prefixes: tuple[str, str]) -> None:
+    """Documents of 25 counted tokens, in both parts; a range holds no document that has no token in the batch."""
+    blend = blend_of(prefixes)
+    tokens = np.concatenate([blend.sample(number).tokens for number in range(5, 25)])
+    expected = {
+        "a": set((tokens[tokens < SECOND] // 25).tolist()),
+        "b": set(((tokens[tokens >= SECOND] - SECOND) // 25).tolist()),
+    }
+    found = blend.documents(5, 20)
+    assert {name: {each for first, last in found[name] for each in range(first, last + 1)} for name in found} == expected
+    assert all(after[0] > before[1] + 1 for ranges in found.values() for before, after in pairwise(ranges))
 
 
 @pytest.mark.parametrize("epochs", [0.5, 2.0])

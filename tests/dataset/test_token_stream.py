@@ -89,3 +89,27 @@ def test_token_beyond_the_vocabulary(write: Callable[..., str]) -> None:
     stream.sample(0)
     with pytest.raises(DataError, match=r"token id 512, model\.vocab_size = 500"):
         stream.sample(7)
+
+
+def test_documents_of_a_sample_are_those_its_tokens_come_from(write: Callable[..., str]) -> None:
+    """Documents of 25 counted tokens, in a circle of 1000 that begins at 990; ids are token numbers."""
+    prefix = write("a")
+    stream = TokenStream(open_dataset(prefix, VOCAB), prefix, 0, TOKENS, 64, VOCAB)
+    for number in range(stream.num_samples):
+        ranges = stream.documents(number, offset=990)
+        named = {document for first, last in ranges for document in range(first, last + 1)}
+        assert named == set((stream.sample(number, offset=990).tokens // 25).tolist()), number
+    assert stream.documents(0, offset=990) == [(39, 39), (0, 2)]
+
+
+def test_a_document_of_several_sequences_is_one(tmp_path: Path) -> None:
+    import torch
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    builder = IndexedDatasetBuilder(str(tmp_path / "a.bin"), dtype=np.int32)
+    for _ in range(4):
+        builder.add_document(torch.arange(10), [4, 6])
+    builder.finalize(str(tmp_path / "a.idx"))
+    prefix = str(tmp_path / "a")
+    stream = TokenStream(open_dataset(prefix, VOCAB), prefix, 0, 40, 8, VOCAB)
+    assert [stream.documents(number) for number in range(5)] == [[(0, 0)], [(0, 1)], [(1, 2)], [(2, 3)], [(3, 3)]]

@@ -38,18 +38,18 @@ TOLERANCE = 0.01
 """The counts agree to the byte where this was written (docs/plan.md); another torch may save a small tensor more."""
 
 
-def planned_saved_bytes(config: RunConfig, stage: int, num_microbatches: int) -> int:
+def planned_saved_bytes(config: RunConfig, stage: int, num_microbatches: int, varlen: bool = False, context_rank: int = 0) -> int:
     """The peak of saved tensors: all in flight, and either the loss or what is being recomputed."""
-    shape = shape_of(config, norm="composite")
+    shape = shape_of(config, norm="composite", varlen=varlen, context_rank=context_rank)
     last = stage == config.parallel.pipeline_model_parallel_size - 1
     head = head_bytes(config.model, shape) if last else 0
     return activation_bytes(config, shape, stage, num_microbatches) + max(head, recomputed_bytes(config, shape))
 
 
-def check(config: RunConfig, num_microbatches: int) -> None:
-    for held in held_bytes(config, 1, num_microbatches):
-        planned = planned_saved_bytes(config, held["stage"], num_microbatches)
-        assert planned == pytest.approx(held["saved"], rel=TOLERANCE)
+def check(config: RunConfig, num_microbatches: int, varlen: bool = False, tolerance: float = TOLERANCE) -> None:
+    for held in held_bytes(config, 1, num_microbatches, varlen):
+        planned = planned_saved_bytes(config, held["stage"], num_microbatches, varlen, held["context_rank"])
+        assert planned == pytest.approx(held["saved"], rel=tolerance)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -79,6 +79,37 @@ def test_micro_batches_in_flight(layout, num_microbatches, mode):
 )
 def test_variants_of_the_layer(overrides):
     check(tiny("training.precision=bf16", "training.micro_batch_size=2", *overrides), num_microbatches=1)
+
+
+CP2 = ("parallel.context_parallel_size=2",)
+CONTEXT = {
+    "CP2": CP2,
+    "CP3": ("parallel.context_parallel_size=3", "dataset.seq_length=96"),
+    "CP2 TP2 SP": (*CP2, *SP),
+    "CP2, equal heads": (*CP2, "model.num_query_groups=4"),
+    "CP2, window": (*CP2, "model.sliding_window=16"),
+}
+
+
+@pytest.mark.parametrize("mode", ["none", "full"])
+@pytest.mark.parametrize("varlen", [False, True], ids=["document by document", "all at once"])
+@pytest.mark.parametrize("context", CONTEXT)
+def test_context_parallel_ranks(context, varlen, mode):
+    """On each rank, since the first keeps other keys than the others; samples of one document."""
+    overrides = ("training.precision=bf16", "training.micro_batch_size=2", "dataset.document_mask=false")
+    check(tiny(*overrides, *CONTEXT[context], *MODES[mode]), num_microbatches=1, varlen=varlen)
+
+
+def test_context_parallel_ranks_keep_less_of_several_documents():
+    """The plan counts a sample as one document there."""
+    overrides = ("training.precision=bf16", "training.micro_batch_size=2", "dataset.document_mask=true", *CP2)
+    check(tiny(*overrides), num_microbatches=1, varlen=True, tolerance=0.05)
+
+
+@pytest.mark.parametrize("size", ["small", "two samples, long"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_attention_of_all_documents_at_once(layout, size):
+    check(tiny("training.precision=bf16", *SIZES[size], *LAYOUTS[layout]), num_microbatches=2, varlen=True)
 
 
 def test_the_kernels_of_a_gpu_keep_what_the_arithmetic_counts():

@@ -44,6 +44,26 @@ def test_every_direction_is_tried(plan):
     assert {layout.config.training.micro_batch_size for layout in plan.layouts} >= {1, 2, 4, 8, 16}
 
 
+def test_long_samples_are_divided_among_context_parallel_ranks():
+    """Each doubling leaves a rank half of the tokens and their activations."""
+    long = load_config(RECIPES / "llama3_8b.toml", ["dataset.seq_length=65536", "model.max_position_embeddings=65536"])
+    layouts, _ = allowed_layouts(long, A100)
+    assert {layout.config.parallel.context_parallel_size for layout in layouts} == {1, 2, 4, 8}
+    alike = [each for each in layouts if each.name.startswith("TP 2 SP PP 1 ") and each.name.endswith("batch 1, recompute full")]
+    peaks = {each.config.parallel.context_parallel_size: each.memory.peak for each in alike}
+    assert peaks[8] < peaks[4] < peaks[2] < peaks[1]
+    assert any("CP 8 DP" in layout.name for layout in layouts)
+
+
+def test_the_recipe_s_own_context_parallel_size_is_planned():
+    own = cost(load_config(RECIPES / "llama3_8b.toml", ["parallel.context_parallel_size=2"]), A100)
+    whole = cost(load_config(RECIPES / "llama3_8b.toml"), A100)
+    assert own.memory.activations < whole.memory.activations
+    assert own.memory.communication > whole.memory.communication / 2
+    # The optimizer is divided among all that hold the same weights.
+    assert (own.data_parallel * 2, own.memory.optimizer) == (whole.data_parallel, whole.memory.optimizer)
+
+
 def test_the_fastest_comes_first_and_ties_go_to_the_smaller(plan):
     for before, after in pairwise(plan.fitting):
         assert (before.step.total, before.memory.peak) <= (after.step.total, after.memory.peak)

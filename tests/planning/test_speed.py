@@ -52,6 +52,15 @@ def test_tensor_parallel_traffic_by_hand():
     assert layout.step.tensor_parallel == pytest.approx(layout.num_microbatches * seconds)
 
 
+def test_context_parallel_traffic_and_arithmetic_by_hand():
+    """32 layers gather 2 · 8192 · 8 · 128 elements of 2 bytes over 2 ranks, and scatter as many; each computes half."""
+    alone, divided = llama3(*ALONE), llama3(*ALONE, "parallel.context_parallel_size=2")
+    seconds = 32 * 2 * 1 / 2 * 2 * 8192 * 8 * 128 * 2 / (450e9 * LINK_EFFICIENCY)
+    assert divided.step.context_parallel == pytest.approx(divided.num_microbatches * seconds)
+    assert alone.step.context_parallel == 0
+    assert divided.step.compute == pytest.approx(alone.step.compute)  # twice the micro-batches a rank, of half the time
+
+
 def test_overlap_hides_data_parallel_traffic():
     off = ("parallel.overlap_grad_reduce=false", "parallel.overlap_param_gather=false")
     visible, hidden = llama3(*ALONE, *off).step.data_parallel, llama3(*ALONE).step.data_parallel

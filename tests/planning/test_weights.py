@@ -30,6 +30,7 @@ LAYOUTS = {
             "model.share_embeddings_and_output_weights=true",
         ),
     ),
+    "CP2, DP2": (2, ("parallel.context_parallel_size=2",)),
     "DP2, optimizer not divided": (2, ("parallel.use_distributed_optimizer=false",)),
 }
 
@@ -40,7 +41,9 @@ def test_bytes_between_steps_are_exact(layout, precision):
     data_parallel, overrides = LAYOUTS[layout]
     config = tiny(f"training.precision={precision}", "training.global_batch_size=24", *overrides)
     for held in held_bytes(config, data_parallel, num_microbatches=2):
-        planned = static_bytes(config.model, config.parallel, precision, data_parallel, held["stage"], held["data_parallel_rank"])
+        # Context-parallel ranks hold the same weights and divide the optimizer with the others.
+        copies = data_parallel * config.parallel.context_parallel_size
+        planned = static_bytes(config.model, config.parallel, precision, copies, held["stage"], held["data_parallel_rank"])
         assert (planned.weights, planned.gradients, planned.optimizer) == (held["weights"], held["gradients"], held["optimizer"])
 
 

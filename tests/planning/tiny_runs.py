@@ -17,27 +17,55 @@ def tiny(*overrides: str) -> RunConfig:
     return load_config(RECIPE, [*SMALL, "run.folder=unused", "dataset.blend.0.prefix=unused", "dataset.tokenizer=", *overrides])
 
 
-def held_bytes(config: RunConfig, data_parallel: int, num_microbatches: int = 1) -> list[dict[str, int]]:
-    """Train one step on the ranks of ``config`` and return what each holds; the keys are those of ``_measure``."""
-    return run_ranks(_measure, model_parallel_size(config.parallel) * data_parallel, config, num_microbatches)
+def held_bytes(config: RunConfig, data_parallel: int, num_microbatches: int = 1, varlen: bool = False) -> list[dict[str, int]]:
+    """Train one step on the ranks of ``config`` and return what each holds; the keys are those of ``_measure``.
+
+    ``varlen`` computes attention for all documents at once, by a kernel that keeps what torch's keeps.
+    """
+    return run_ranks(_measure, model_parallel_size(config.parallel) * data_parallel, config, num_microbatches, varlen)
 
 
-def _measure(rank: Rank, config: RunConfig, num_microbatches: int) -> dict[str, int]:
+def kernel_that_keeps_what_torch_keeps(query: Any, key: Any, value: Any, **arguments: Any) -> Any:
+    """Stand for ``varlen_attn``, which is a GPU's: no attention, but the tensors it saves (torch/nn/attention/varlen.py)."""
     import torch
 
+    class Kernel(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, query: Any, key: Any, value: Any) -> Any:
+            output = query.clone()
+            normaliser = torch.zeros(query.shape[1], query.shape[0])
+            context.save_for_backward(query, key, value, arguments["cu_seq_q"], arguments["cu_seq_k"], output, normaliser)
+            return output
+
+        @staticmethod
+        def backward(context: Any, gradient: Any) -> Any:
+            _query, key, value, *_rest = context.saved_tensors
+            return gradient, torch.zeros_like(key), torch.zeros_like(value)
+
+    return Kernel.apply(query, key, value)
+
+
+def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool) -> dict[str, int]:
+    import torch
+
+    from megatron_mathcoder.model import gpt
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
-    from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.parallel import process_groups, sequence_chunks
     from megatron_mathcoder.platforms.select import select_platform
     from megatron_mathcoder.trainer.optimizer import build_optimizer
     from megatron_mathcoder.trainer.step import StepRunner
 
     torch.set_num_threads(1)
+    gpt.torch_varlen_kernel = lambda: kernel_that_keeps_what_torch_keeps
     platform = select_platform(config.platform, config.parallel, rank)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
         transformer = build_transformer_config(config.model, config.parallel, config.training)
         chunks = wrap_chunks(
-            build_chunks(config.model, transformer, groups, platform.device), transformer, config.parallel, groups
+            build_chunks(config.model, transformer, groups, platform.device, flash_attention=varlen),
+            transformer,
+            config.parallel,
+            groups,
         )
         optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
         runner = StepRunner(
@@ -50,10 +78,16 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int) -> dict[str, 
         )
         saved = SavedBytes(parameter for chunk in chunks for parameter in chunk.parameters())
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor):
-            runner.train(lambda: _batches(config, num_microbatches), num_microbatches, optimizer, lambda loss, grad_norm: "")
+            runner.train(
+                lambda: _batches(config, num_microbatches, sequence_chunks(config.dataset.seq_length, groups.cp)),
+                num_microbatches,
+                optimizer,
+                lambda loss, grad_norm: "",
+            )
         return {
             "stage": groups.pp.rank(),
-            "data_parallel_rank": groups.dp.rank(),
+            "data_parallel_rank": groups.dp_cp.rank(),
+            "context_rank": groups.cp.rank(),
             "weights": _storages(parameter for chunk in chunks for parameter in chunk.parameters()),
             "gradients": _storages(parameter.main_grad for chunk in chunks for parameter in chunk.parameters()),
             "optimizer": _optimizer_bytes(optimizer, chunks),
@@ -61,7 +95,7 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int) -> dict[str, 
         }
 
 
-def _batches(config: RunConfig, count: int) -> Iterator[Any]:
+def _batches(config: RunConfig, count: int, chunks: list[tuple[int, int]]) -> Iterator[Any]:
     import torch
 
     from megatron_mathcoder.dataset.batch import MicroBatch
@@ -73,7 +107,8 @@ def _batches(config: RunConfig, count: int) -> Iterator[Any]:
         # Documents end at another place in each sample, as in real batches.
         packed = config.dataset.document_mask
         starts = tuple((0, 5 + sample) if packed else (0,) for sample in range(shape[0]))
-        yield MicroBatch(ids, ids.clone(), torch.ones(shape), positions, starts)
+        share = [torch.cat([each[:, a:b] for a, b in chunks], dim=1) for each in (ids, ids, torch.ones(shape), positions)]
+        yield MicroBatch(*(each.clone() for each in share), starts)
 
 
 def _storages(tensors: Iterator[Any]) -> int:
