@@ -50,6 +50,10 @@ VERBS: dict[str, Verb] = {
     "export-hf": Verb("checkpoints_convert.megatron_to_hf:run", "a checkpoint to a Hugging Face folder"),
     "verify-hf": Verb("checkpoints_convert.verify:run", "compare a Hugging Face folder and a checkpoint, byte for byte"),
     "grade": Verb("megatron_mathcoder.evaluation.grade:run", "judge recorded answers by value, or by a published rule"),
+    "interpolate": Verb(
+        "megatron_mathcoder.inference.interpolate:run", "write new problems between easy and hard ones, by a model"
+    ),
+    "solve": Verb("megatron_mathcoder.inference.solve:run", "solve problems with code, keep the solutions to be believed"),
     "generate": Verb("megatron_mathcoder.inference.generate:run", "let an exported model continue a prompt"),
 }
 

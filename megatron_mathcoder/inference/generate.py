@@ -133,7 +133,12 @@ def _check_same_settings(log: PredictionLog, settings: dict[str, Any]) -> None:
 
 
 def read_problems(path: str) -> Iterator[tuple[str, str]]:
-    """Yield (id, text) of each row of a file; the id is the line's number where a row has none.
+    """Yield (id, text) of each row of a file, as ``read_rows`` does."""
+    yield from ((name, text) for name, text, _ in read_rows(path))
+
+
+def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (id, text, row) of each row of a file; the id is the line's number where a row has none.
 
     Raises DataError: a row cannot be read or has no problem.
     """
@@ -145,7 +150,7 @@ def read_problems(path: str) -> Iterator[tuple[str, str]]:
             text = next((row.value[field] for field in PROBLEM_FIELDS if isinstance(row.value.get(field), str)), None)
             if text is None:
                 raise DataError(f"{name}:{row.line}: no {', '.join(PROBLEM_FIELDS)} in the row; name the problem's text so")
-            yield str(row.value.get("id", row.line)), text
+            yield str(row.value.get("id", row.line)), text, row.value
 
 
 def _replay(arguments: argparse.Namespace) -> int:

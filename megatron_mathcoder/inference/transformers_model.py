@@ -11,6 +11,7 @@ request says ``extra={"include_stop_str_in_output": True}`` (vLLM's name for it)
 
 import functools
 import itertools
+import re
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -22,11 +23,13 @@ from data_tools.llm.interface import Choice, Reply, Request, TokenLogprobs
 from data_tools.tokens.tokenizer import Tokenizer, load_tokenizer
 from megatron_mathcoder.config.checksums import checksum
 from megatron_mathcoder.config.errors import CheckpointError, PlatformError
+from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 DEFAULT_BATCH = 16
+_LCE = re.compile("(" + "|".join(map(re.escape, LCE_TOKENS)) + ")")
 TAIL_TOKENS = 24
 """Tokens at the end of a text that are looked through for stop strings after each step."""
 
@@ -114,7 +117,7 @@ class TransformersModel:
         if not isinstance(request.prompt, str):
             raise PlatformError("a folder takes a prompt, not a chat; serve the model to chat with it")
         start = [] if self.tokenizer.bos_id is None else [self.tokenizer.bos_id]
-        return [*start, *self.tokenizer.encode_batch([request.prompt])[0]] or [self.tokenizer.eod_id]
+        return [*start, *encode_prompt(self.tokenizer, request.prompt)] or [self.tokenizer.eod_id]
 
     def _write(self, rows: list[_Row]) -> None:
         """Let the model write all rows, one token of each at a time."""
@@ -212,6 +215,19 @@ class TransformersModel:
             prompt_tokens=len(ids),
             seconds=time.monotonic() - begin,
         )
+
+
+def encode_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """Return a prompt's ids.
+
+    Tokens of the LCE format that the vocabulary has stand for themselves, and the texts between them are encoded each by itself,
+    as in training (``tokenize --lce``).
+    """
+    ids: list[int] = []
+    for piece in _LCE.split(prompt):
+        token = tokenizer.token_id(piece) if piece in LCE_TOKENS else None
+        ids += [token] if token is not None else tokenizer.encode_batch([piece])[0]
+    return ids
 
 
 def _generator(request: Request, number: int) -> Any:

@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from data_tools.llm.interface import Request, Sampling
+from data_tools.tokens.tokenizer import load_tokenizer
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.inference.transformers_model import TransformersModel
+from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
+from megatron_mathcoder.inference.tool_format import Lce
+from megatron_mathcoder.inference.transformers_model import TransformersModel, encode_prompt
+from tests.data_tools.tokens.test_tokenize_lce import make_tokenizer
 
 PROMPTS = ["def a", "import os\nfrom", "x", "The answer is a number of", "return"]
 
@@ -71,3 +75,12 @@ def test_the_name_changes_with_the_files(model: TransformersModel, tmp_path: Pat
     assert model.name.startswith("tiny@")
     with pytest.raises(CheckpointError, match=r"no config\.json is in it; make the folder with mathcoder export-hf"):
         TransformersModel(tmp_path)
+
+
+def test_a_prompt_in_the_lce_format_is_encoded_as_it_was_in_training(tmp_path: Path) -> None:
+    """The ids of a prompt are the first ids of the conversation that ``tokenize --lce`` wrote."""
+    tokenizer = load_tokenizer(str(make_tokenizer(tmp_path / "tokenizer.json", [Path(__file__).read_text()], LCE_TOKENS)))
+    ids = encode_prompt(tokenizer, Lce().prompt("What is 2 + 2?"))
+    specials = {name: tokenizer.token_id(name) for name in LCE_TOKENS}
+    expected: list[int | None] = [specials["<|user|>"], specials["<|text|>"], *tokenizer.encode_batch(["What is 2 + 2?"])[0]]
+    assert ids == [*expected, specials["<|endofblock|>"], specials["<|endofmessage|>"], specials["<|assistant|>"]]
