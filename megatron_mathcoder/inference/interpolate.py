@@ -2,9 +2,9 @@
 
 Decides: which pairs are shown (drawn by the seed, as many as asked for), what is asked, and what is not taken: a reply that was
 cut off, has no problem in it, repeats one of its two sources or an earlier problem (MathCoder, arXiv 2310.03731, section 2.2:
-from easy problems alone a model writes near-copies). What is left: ``DIR/problems.jsonl`` (``id``, ``question``, ``easy``, ``hard``),
-``DIR/dropped.jsonl`` (``id``, ``reason``), ``DIR/replies.jsonl``, from which a run that was killed goes on, and the funnel,
-``DIR/manifest.json``.
+from easy problems alone a model writes near-copies). What is left: ``DIR/problems.jsonl`` (``id``, ``question``, ``easy``,
+``hard``), ``DIR/dropped.jsonl`` (``id``, ``reason``), ``DIR/replies.jsonl``, from which a run that was killed goes on, and the
+funnel, ``DIR/manifest.json``.
 Does not: solve them (``solve``), or look for benchmark items in them (``decontaminate``).
 """
 
