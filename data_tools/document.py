@@ -55,6 +55,19 @@ class Dropped:
         return orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
+@dataclass(frozen=True, slots=True)
+class SideRow:
+    """What a filter has to say beside the documents: a row of ``DIR/FOLDER/part-*.jsonl.zst``, and numbers to add up."""
+
+    folder: str
+    row: dict[str, Any]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def to_json_line(self) -> bytes:
+        """Return the row as UTF-8 JSON with a newline."""
+        return orjson.dumps(self.row, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def reason_kind(reason: str) -> str:
     """Return the part of a reason that is counted: ``malformed JSON: unexpected end …`` counts as ``malformed JSON``."""
     return reason.split(":", 1)[0]

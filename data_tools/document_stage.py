@@ -13,7 +13,9 @@ import argparse
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +29,7 @@ from data_tools.arguments import (
     add_workers,
     output_path,
 )
-from data_tools.document import Document, Dropped, reason_kind
+from data_tools.document import Document, Dropped, SideRow, reason_kind
 from data_tools.parts import PartWriter, remove_temporary_files, sync_folder, write_json
 from data_tools.pool import Report
 from data_tools.progress import Progress
@@ -67,8 +69,8 @@ class DocumentFilter(Protocol):
     def settings(self) -> dict[str, Any]:
         """All that decides beside the documents, as JSON data; filters with equal settings give equal output."""
 
-    def __call__(self, documents: Iterable[Document]) -> Iterator[KeptRow | Dropped]:
-        """Yield one item for each document, in order."""
+    def __call__(self, documents: Iterable[Document]) -> Iterator[KeptRow | Dropped | SideRow]:
+        """Yield one item for each document, in order; ``SideRow`` items come in addition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,11 @@ class DocumentTask:
 
 
 class _SliceOutput:
-    """The two files of a slice and what is counted while they are written."""
+    """The files of a slice and what is counted while they are written."""
 
-    def __init__(self, documents: PartWriter, dropped: PartWriter) -> None:
-        self._documents, self._dropped = documents, dropped
+    def __init__(self, documents: PartWriter, dropped: PartWriter, side: Callable[[str], PartWriter]) -> None:
+        self._documents, self._dropped, self._side = documents, dropped, side
+        self.counts: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.text_bytes = 0
@@ -95,6 +98,10 @@ class _SliceOutput:
     def keep(self, document: KeptRow) -> None:
         self._documents.write(document.to_json_line())
         self.text_bytes += len(document.text.encode())
+
+    def note(self, side: SideRow) -> None:
+        self._side(side.folder).write(side.to_json_line())
+        self.counts.update(side.counts)
 
     def drop(self, dropped: Dropped, reasons: Counter[str]) -> None:
         self._dropped.write(dropped.to_json_line())
@@ -122,14 +129,19 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
                 output.drop(item, output.rejected if chosen else output.unreadable)
 
     folder = Path(task.output)
-    with (
-        PartWriter(folder / task.rows, task.index, ".jsonl.zst") as documents,
-        PartWriter(folder / "dropped", task.index, ".jsonl") as dropped,
-    ):
-        output = _SliceOutput(documents, dropped)
+    with ExitStack() as files:
+
+        def writer(name: str, suffix: str = ".jsonl.zst") -> PartWriter:
+            (folder / name).mkdir(exist_ok=True)
+            return files.enter_context(PartWriter(folder / name, task.index, suffix))
+
+        documents, dropped = writer(task.rows), writer("dropped", ".jsonl")
+        output = _SliceOutput(documents, dropped, cache(writer))
         stream = readable(output)
         for item in stream if task.judge is None else task.judge(stream):
-            if isinstance(item, Dropped):
+            if isinstance(item, SideRow):
+                output.note(item)
+            elif isinstance(item, Dropped):
                 output.drop(item, output.rejected)
             else:
                 output.keep(item)
@@ -142,12 +154,14 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
         "dropped": dropped.rows,
         "dropped_by_reason": dict(sorted((output.unreadable + output.rejected).items())),
         "text_bytes": output.text_bytes,
+        "counts": dict(output.counts),
         "parts": documents.parts,
     }
 
 
 def add_stage_arguments(parser: argparse.ArgumentParser, output: bool = True) -> None:
-    """Add what every verb that makes documents takes beside its inputs: ``--output`` (required?), ``--workers``, ``--part`` …"""
+    """Add what every verb that makes documents takes beside its inputs: ``--output`` (required?), ``--workers``, ``--part``
+    …"""
     parser.add_argument("--output", type=output_path, required=output, metavar="DIR", help="folder to make")
     add_max_reject_fraction(parser)
     add_workers(parser)
@@ -176,11 +190,12 @@ def make_documents(
     options: argparse.Namespace,
     finish: Callable[[Path, Record], None] | None = None,
     rows: str = DOCUMENTS,
+    may_be_empty: bool = False,
 ) -> Record | None:
     """Do a stage: every slice of ``source`` through ``judge``. Return the manifest, or None while other parts are unfinished.
 
-    ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before the
-    folder appears. ``rows`` names the folder of what is kept.
+    ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before
+    the folder appears. ``rows`` names the folder of what is kept. With ``may_be_empty`` keeping nothing is a result too.
 
     Raises DataError: the output is taken, too many rows could not be read, or nothing was left.
     """
@@ -200,7 +215,7 @@ def make_documents(
         if records is None or not partial.may_publish():
             return None
         manifest = wanted | _totals(records) | code_version()
-        _check_totals(manifest, len(source.inputs), options.max_reject_fraction, new)
+        _check_totals(manifest, len(source.inputs), options.max_reject_fraction, new, may_be_empty)
         if finish is not None:
             finish(new, manifest)
         write_json(new / "manifest.json", manifest)
@@ -213,10 +228,10 @@ def make_documents(
     return manifest
 
 
-def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: Path) -> None:
+def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: Path, may_be_empty: bool) -> None:
     check_conservation(totals["documents_in"], totals["documents"], totals["dropped"])
     check_rejected(totals["unreadable"], totals["documents_in"], max_reject_fraction, new / "dropped")
-    if totals["documents"] == 0:
+    if totals["documents"] == 0 and not may_be_empty:
         raise DataError(f"no documents: {_dropped_text(totals)} of {inputs} inputs; see {new / 'dropped'}")
 
 
@@ -239,8 +254,10 @@ def _publish(new: Path, output: Path) -> None:
 
 def _totals(records: Sequence[Record]) -> Record:
     reasons: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for record in records:
         reasons.update(record["dropped_by_reason"])
+        counts.update(record["counts"])
     return {
         "documents_in": sum(record["count"] for record in records),
         "documents": sum(record["documents"] for record in records),
@@ -248,6 +265,7 @@ def _totals(records: Sequence[Record]) -> Record:
         "dropped": sum(record["dropped"] for record in records),
         "dropped_by_reason": dict(sorted(reasons.items())),
         "text_bytes": sum(record["text_bytes"] for record in records),
+        **({"counts": dict(sorted(counts.items()))} if counts else {}),
         "parts": [part for record in records for part in record["parts"]],
     }
 

@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
     "translate": Verb("data_tools.translate.main:run", "documents to computations with Python that shows each result"),
+    "execute": Verb("data_tools.translate.execute:run", "completions to documents with executed, verified code"),
     "run-code": Verb("data_tools.sandbox.run_code:run", "run one Python file in the sandbox and print one JSON object"),
     "replay": Verb("data_tools.sandbox.replay:run", "run recorded trajectories again and compare their outputs"),
     "plan": Verb("megatron_mathcoder.planning.main:run", "say what a recipe needs and takes on GPUs that need not be here"),

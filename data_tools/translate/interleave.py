@@ -1,7 +1,7 @@
 """The text of a document with code: reasoning steps, each followed by its program.
 
-Decides: two layouts. ``steps`` is MathCoder2's: of each document only the steps, in order, each with title, conditions, expression, result
-and code. ``inserted`` keeps the document and puts each block after the passage it came from.
+Decides: two layouts. ``steps`` is MathCoder2's: of each document only the steps, in order, each with title, conditions,
+expression, result and code. ``inserted`` keeps the document and puts each block after the passage it came from.
 Does not: choose the computations, or run anything.
 """
 
