@@ -67,7 +67,7 @@ def read_benchmark(path: Path) -> list[BenchmarkItem]:
     Raises DataError: a row is not a JSON object, or has none of the known fields for a question.
     """
     name = benchmark_name(path)
-    items = [_item(name, str(index), row, path) for index, row in enumerate(_rows(path))]
+    items = [_item(name, str(index), row, path) for index, row in enumerate(rows_of(path))]
     prefix = _shared_prefix([item.question for item in items])
     return [replace(item, question=item.question[len(prefix) :].strip()) for item in items] if prefix else items
 
@@ -77,7 +77,8 @@ def benchmark_name(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def rows_of(path: Path) -> Iterator[Any]:
+    """Yield the rows of a file. Raises DataError when it cannot be read."""
     # The standard library's reader, because published files hold NaN, which is no JSON.
     raw = path.read_bytes()
     try:
@@ -91,7 +92,7 @@ def _rows(path: Path) -> Iterator[Any]:
 
 
 def _item(benchmark: str, place: str, row: Any, path: Path) -> BenchmarkItem:
-    question = _question(row) if isinstance(row, dict) else ""
+    question = question_of(row) if isinstance(row, dict) else ""
     if not question:
         known = ", ".join(QUESTION_FIELDS)
         fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
@@ -104,7 +105,8 @@ def _item(benchmark: str, place: str, row: Any, path: Path) -> BenchmarkItem:
     return BenchmarkItem(benchmark, str(found), question, _choices(row), max(solutions, key=len, default=""))
 
 
-def _question(row: dict[str, Any]) -> str:
+def question_of(row: dict[str, Any]) -> str:
+    """Return the question of a row, or "" when no known field has one."""
     if isinstance(row.get("Body"), str) and isinstance(row.get("Question"), str):
         return f"{row['Body'].rstrip(' .')}. {row['Question']}"
     text = next((row[name] for name in QUESTION_FIELDS if isinstance(row.get(name), str) and row[name].strip()), "")

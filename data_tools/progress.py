@@ -1,6 +1,6 @@
 """Shows how far long work is: a bar on a terminal, a quiet line every few seconds elsewhere.
 
-Decides: what is shown (megabytes of input, their rate, a second count with its rate, time left), always on stderr.
+Decides: what is shown (megabytes of input or pieces of work, their rate, time left), always on stderr.
 Does not: measure anything; the caller says how many bytes and items are done.
 """
 
@@ -49,6 +49,38 @@ class Progress:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class CountProgress:
+    """Progress of ``total`` equal pieces of work named ``unit``, of which ``resumed`` were finished by an earlier run."""
+
+    def __init__(self, label: str, total: int, unit: str, resumed: int = 0) -> None:
+        self._label, self._total, self._unit, self._resumed = label, total, unit, resumed
+        self._begin = self._last_line = time.monotonic()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=resumed, desc=label, unit=f" {unit}", leave=False, dynamic_ncols=True)
+
+    def show(self, done: int) -> None:
+        """Show how many pieces this run has done. Cheap to call often."""
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(done + self._resumed - self._bar.n)
+        elif now - self._last_line >= QUIET_SECONDS:
+            self._last_line = now
+            rate = done / max(now - self._begin, 1e-9)
+            left = f", {(self._total - self._resumed - done) / rate:.0f} s left" if rate > 0 else ""
+            so_far = f"{done + self._resumed:,} of {self._total:,} {self._unit}"
+            print(f"{self._label}: {so_far}, {rate:.2f} {self._unit}/s{left}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self

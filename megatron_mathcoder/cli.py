@@ -50,6 +50,7 @@ VERBS: dict[str, Verb] = {
     "import-hf": Verb("checkpoints_convert.hf_to_megatron:run", "a Hugging Face folder to a checkpoint"),
     "export-hf": Verb("checkpoints_convert.megatron_to_hf:run", "a checkpoint to a Hugging Face folder"),
     "verify-hf": Verb("checkpoints_convert.verify:run", "compare a Hugging Face folder and a checkpoint, byte for byte"),
+    "evaluate": Verb("megatron_mathcoder.evaluation.evaluator:run", "ask models the benchmarks of a recipe, and judge them"),
     "grade": Verb("megatron_mathcoder.evaluation.grade:run", "judge recorded answers by value, or by a published rule"),
     "interpolate": Verb(
         "megatron_mathcoder.inference.interpolate:run", "write new problems between easy and hard ones, by a model"

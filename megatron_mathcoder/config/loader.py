@@ -11,7 +11,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from megatron_mathcoder.config import rules
 from megatron_mathcoder.config.architectures import ARCHITECTURES
@@ -19,6 +19,8 @@ from megatron_mathcoder.config.binding import build, nearest
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.config.toml_text import shown, table_lines
+
+Recipe = TypeVar("Recipe")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -41,6 +43,22 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return config
+
+
+def load_recipe(cls: type[Recipe], path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe of another kind than a training run into the dataclass ``cls``, with overrides as ``load_config`` takes them.
+
+    Raises:
+        ConfigError: as ``load_config``; only types are checked here.
+    """
+    path = Path(path)
+    tree = _read_toml(path)
+    for override in overrides:
+        _apply_override(tree, override)
+    try:
+        return build(cls, tree, "")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def config_from_mapping(mapping: Mapping[str, Any]) -> RunConfig:

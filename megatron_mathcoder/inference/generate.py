@@ -15,7 +15,7 @@ from typing import Any
 from data_tools.arguments import positive_int
 from data_tools.inputs import InputSlice, find_files
 from data_tools.llm.interface import LanguageModel, Request, Sampling
-from data_tools.progress import Progress
+from data_tools.progress import CountProgress
 from data_tools.rows import BadRow, RowReader
 from data_tools.sandbox.arguments import seconds
 from data_tools.sandbox.outcome import Limits
@@ -109,13 +109,13 @@ def _solve_file(loop: ToolLoop, arguments: argparse.Namespace) -> int:
     problems = list(read_problems(arguments.problems))
     settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
     settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
-    with PredictionLog(arguments.output) as log, Progress("generate", len(problems), "problems") as progress:
+    with PredictionLog(arguments.output) as log:
         _check_same_settings(log, settings)
         left = [problem for problem in problems if problem[0] not in log.rows]
-        progress.resumed(len(problems) - len(left), len(problems) - len(left))
-        for done, trajectory in enumerate(loop.run(left), 1):
-            log.append(trajectory.to_row() | {"settings": settings})
-            progress.show(done, done)
+        with CountProgress("generate", len(problems), "problems", len(problems) - len(left)) as progress:
+            for done, trajectory in enumerate(loop.run(left), 1):
+                log.append(trajectory.to_row() | {"settings": settings})
+                progress.show(done)
         ends = [log.rows[problem[0]]["ended"] for problem in problems]
     counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
     print(f"{arguments.output}: {len(ends)} trajectories: {counts}")

@@ -1,0 +1,105 @@
+"""``mathcoder evaluate RECIPE.toml``: models × benchmarks → predictions, a table, a report.
+
+Decides: the order: everything is read and checked before a model is loaded; one model at a time; predictions are on disk as
+they come, so the same command goes on after a kill; the report is made of the predictions alone.
+Does not: decode, judge, or draw; each has its file.
+"""
+
+import argparse
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from checkpoints_convert.checkpoint_reader import find_good_checkpoint
+from checkpoints_convert.megatron_to_hf import export
+from data_tools.parts import atomic_file, write_json
+from data_tools.sandbox.outcome import Limits
+from data_tools.sandbox.sandbox import Sandbox
+from megatron_mathcoder.config.loader import load_recipe
+from megatron_mathcoder.evaluation import recipe, report, results
+from megatron_mathcoder.evaluation.graders import Graders
+from megatron_mathcoder.evaluation.predictions import Task, predict, task_of, versions
+from megatron_mathcoder.evaluation.recipe import EvaluationConfig, ModelEntry
+from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.prediction_log import PredictionLog
+
+Judged = dict[str, dict[str, list[results.Judged]]]
+
+
+def run(argv: list[str]) -> int:
+    """Run ``mathcoder evaluate``."""
+    parser = argparse.ArgumentParser(
+        prog="mathcoder evaluate", description="Ask models the benchmarks of a recipe, and judge them."
+    )
+    parser.add_argument("recipe", type=Path, help="TOML with [evaluation], [[models]] and [[benchmarks]]")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a key of the recipe")
+    arguments = parser.parse_args(argv)
+    config = load_recipe(EvaluationConfig, arguments.recipe, arguments.set)
+    recipe.check(config)
+    contaminated = results.read_contamination(config.evaluation.contamination)
+    tasks = [task_of(entry) for entry in config.benchmarks]
+    for model in config.models:
+        ask(model, tasks, config)
+    judged = judge(config, tasks, contaminated)
+    numbers = write_report(config, judged)
+    print(report.table(numbers["results"]))
+    print("\n".join(report.comparison_lines(numbers["comparisons"])))
+    print(f"report: {Path(config.evaluation.folder) / 'report.html'}")
+    return 0
+
+
+def ask(entry: ModelEntry, tasks: list[Task], config: EvaluationConfig) -> None:
+    """Ask one model what its log does not hold yet."""
+    folder = Path(config.evaluation.folder) / entry.name
+    folder.mkdir(parents=True, exist_ok=True)
+    section = config.evaluation
+    with ExitStack() as stack:
+        model = stack.enter_context(open_model(_exported(entry.path, folder), section.batch_size))
+        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl"))
+        sandbox = None
+        if any(task.protocol.rounds for task in tasks):
+            sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=section.timeout_seconds)))
+        for task in tasks:
+            predict(model, task, section, log, sandbox)
+
+
+def _exported(path: str, folder: Path) -> str:
+    """Return the path of a model that can be opened: a checkpoint of ours is exported beside its predictions, once."""
+    place = Path(path)
+    if not place.is_dir() or (place / "config.json").is_file():
+        return path
+    checkpoint = find_good_checkpoint(place)
+    target = folder / f"hf-{checkpoint.name}"
+    if not (target / "config.json").is_file():
+        export(checkpoint, target)
+    return str(target)
+
+
+def judge(config: EvaluationConfig, tasks: list[Task], contaminated: set[tuple[str, str]] | None) -> Judged:
+    """Judge every model's predictions."""
+    judged: Judged = {}
+    with Graders() as graders:
+        for model in config.models:
+            with PredictionLog(Path(config.evaluation.folder) / model.name / "predictions.jsonl") as log:
+                judged[model.name] = {task.key: results.judge(task, log.rows, graders, contaminated) for task in tasks}
+    return judged
+
+
+def write_report(config: EvaluationConfig, judged: Judged) -> dict[str, Any]:
+    """Write ``results.json``, each model's ``verdicts.jsonl`` and ``report.html``. Returns what ``results.json`` holds."""
+    folder = Path(config.evaluation.folder)
+    numbers: dict[str, Any] = {
+        "results": {name: {key: results.summary(each) for key, each in tasks.items()} for name, tasks in judged.items()},
+        "comparisons": results.comparisons(judged),
+        "versions": versions(),
+    }
+    write_json(folder / "results.json", numbers)
+    for name, tasks in judged.items():
+        with atomic_file(folder / name / "verdicts.jsonl") as stream:
+            for each in (each for of_task in tasks.values() for each in of_task):
+                row = {"id": each.row["id"], **each.verdicts, "reason": each.reason, "contaminated": each.contaminated}
+                stream.write(json.dumps(row).encode() + b"\n")
+    with atomic_file(folder / "report.html") as stream:
+        stream.write(report.page(numbers["results"], judged, numbers["comparisons"], numbers["versions"]).encode())
+    return numbers
