@@ -20,6 +20,8 @@ from data_tools.formulas.find import count_formulas
 from data_tools.formulas.html_formulas import PageFormulas
 
 MAX_DEPTH = 512
+MAX_TAGS = 200_000
+"""Three times the tags of a very long manual page; extraction takes about 15 seconds for each million."""
 MAX_BYTES = 16 * 2**20
 ALL_TEXT_BELOW = 0.98
 """When the main text has fewer of the page's formulas than this share, all text is taken."""
@@ -73,6 +75,8 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
     html = _decode(raw, declared_encoding)
     if "<" not in html:
         raise ValueError("no HTML: no tag in it")
+    if html.count("<") > MAX_TAGS:
+        raise ValueError(f"page too large: over {MAX_TAGS} tags")
     if _may_be_deep(html):
         raise ValueError(f"page nested too deeply: over {MAX_DEPTH} elements")
     tree = HTMLTree.parse(html)
