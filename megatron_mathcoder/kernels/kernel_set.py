@@ -1,0 +1,65 @@
+"""Which implementation of each fused operation a model runs.
+
+Decides: two sets, ``torch`` (``reference.py``) and ``triton``; a model is given one and never asks again.
+Does not: choose attention or the optimizer: torch's own fused ones are used on every platform.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from megatron_mathcoder.kernels import reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSet:
+    """One implementation of every operation that ``reference.py`` defines."""
+
+    name: str
+    rms_norm: Callable[[Tensor, Tensor, float], Tensor]
+    add_rms_norm: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
+    rotary: Callable[[Tensor, Tensor, Tensor], Tensor]
+    swiglu: Callable[[Tensor], Tensor]
+    softmax_statistics: Callable[[Tensor, Tensor, int], Tensor]
+    softmax_gradient_: Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
+    accumulate_weight_gradient_: Callable[[Tensor, Tensor, Tensor], None]
+
+
+def torch_kernels() -> KernelSet:
+    """Return the set that runs wherever torch does."""
+    return KernelSet(
+        name="torch",
+        rms_norm=reference.rms_norm,
+        add_rms_norm=reference.add_rms_norm,
+        rotary=reference.rotary,
+        swiglu=reference.swiglu,
+        softmax_statistics=reference.softmax_statistics,
+        softmax_gradient_=reference.softmax_gradient_,
+        accumulate_weight_gradient_=reference.accumulate_weight_gradient_,
+    )
+
+
+def triton_kernels() -> KernelSet:
+    """Return the fused set: NVIDIA GPUs, or the CPU under Triton's interpreter (``TRITON_INTERPRET=1``, for tests)."""
+    from megatron_mathcoder.kernels import triton_norm, triton_rotary, triton_softmax, triton_swiglu
+
+    return KernelSet(
+        name="triton",
+        rms_norm=triton_norm.rms_norm,
+        add_rms_norm=triton_norm.add_rms_norm,
+        rotary=triton_rotary.rotary,
+        swiglu=triton_swiglu.swiglu,
+        softmax_statistics=triton_softmax.softmax_statistics,
+        softmax_gradient_=triton_softmax.softmax_gradient_,
+        accumulate_weight_gradient_=_accumulate_in_fp32_,
+    )
+
+
+def _accumulate_in_fp32_(main_grad: Tensor, output_gradient: Tensor, layer_input: Tensor) -> None:
+    """Compute ``reference.accumulate_weight_gradient_`` in one matrix product with bf16 factors and an fp32 sum."""
+    if output_gradient.dtype == main_grad.dtype:
+        reference.accumulate_weight_gradient_(main_grad, output_gradient, layer_input)
+    else:
+        torch.addmm(main_grad, output_gradient.t(), layer_input, out_dtype=torch.float32, out=main_grad)

@@ -1,0 +1,90 @@
+"""Rotary position embedding in Triton, on Megatron's [s, b, heads, d].
+
+Decides: one program a token and sample, over all its heads; the gradient is the rotation by the opposite angle, so nothing but
+cosine and sine is kept.
+Does not: write over its input: queries and keys are views of one projection, which autograd lets nobody overwrite. What the
+projection held is free as soon as it is rotated.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+@triton.jit
+def _rotate_kernel(  # type: ignore[no-untyped-def]
+    x_ptr,
+    y_ptr,
+    cosine_ptr,
+    sine_ptr,
+    x_stride_s,
+    x_stride_b,
+    x_stride_h,
+    angle_stride_s,
+    angle_stride_b,
+    batch,
+    heads,
+    half,
+    direction,
+    HEADS: tl.constexpr,
+    HALF: tl.constexpr,
+):
+    token = tl.program_id(0).to(tl.int64)
+    sample = tl.program_id(1).to(tl.int64)
+    head = tl.arange(0, HEADS)[:, None]
+    pair = tl.arange(0, HALF)[None, :]
+    inside = (head < heads) & (pair < half)
+    angle = token * angle_stride_s + sample * angle_stride_b + pair
+    cosine = tl.load(cosine_ptr + angle, mask=pair < half, other=0.0)
+    sine = tl.load(sine_ptr + angle, mask=pair < half, other=0.0) * direction
+    read = x_ptr + token * x_stride_s + sample * x_stride_b + head * x_stride_h + pair
+    first = tl.load(read, mask=inside, other=0.0).to(tl.float32)
+    second = tl.load(read + half, mask=inside, other=0.0).to(tl.float32)
+    write = y_ptr + ((token * batch + sample) * heads + head) * (2 * half) + pair
+    tl.store(write, (first * cosine - second * sine).to(y_ptr.dtype.element_ty), mask=inside)
+    tl.store(write + half, (second * cosine + first * sine).to(y_ptr.dtype.element_ty), mask=inside)
+
+
+def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: float) -> Tensor:
+    length, batch, heads, width = x.shape
+    if x.stride(-1) != 1:
+        x = x.contiguous()
+    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    half = width // 2
+    _rotate_kernel[(length, batch)](
+        x,
+        y,
+        cosine,
+        sine,
+        *x.stride()[:3],
+        cosine.stride(0),
+        cosine.stride(1) if cosine.shape[1] > 1 else 0,
+        batch,
+        heads,
+        half,
+        direction,
+        HEADS=triton.next_power_of_2(heads),
+        HALF=triton.next_power_of_2(half),
+    )
+    return y
+
+
+class _Rotary(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        ctx.save_for_backward(cosine, sine)
+        return _rotate(x, cosine, sine, 1.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
+        return _rotate(dy, *ctx.saved_tensors, -1.0), None, None
+
+
+def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Compute ``reference.rotary``; ``cosine`` and ``sine`` are contiguous."""
+    return _Rotary.apply(x, cosine, sine)

@@ -1,0 +1,63 @@
+"""The two row kernels of a cross entropy whose vocabulary is divided over ranks, in Triton.
+
+Decides: one program a row, which walks its columns once with a running maximum (Milakov & Gimelshein 2018, algorithm 3).
+Does not: talk to other ranks or multiply matrices (``linear_cross_entropy.py``).
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+BLOCK = 4096
+
+
+@triton.jit
+def _statistics_kernel(logits_ptr, label_ptr, out_ptr, rows, width, columns, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    row = tl.program_id(0).to(tl.int64)
+    base = logits_ptr + row * width
+    maximum = -float("inf")
+    total = 0.0
+    for start in range(0, columns, BLOCK):
+        column = start + tl.arange(0, BLOCK)
+        value = tl.load(base + column, mask=column < columns, other=-float("inf")).to(tl.float32)
+        higher = tl.maximum(maximum, tl.max(value, axis=0))
+        total = total * tl.exp(maximum - higher) + tl.sum(tl.exp(value - higher), axis=0)
+        maximum = higher
+    label = tl.load(label_ptr + row)
+    here = (label >= 0) & (label < columns)
+    at_label = tl.load(base + tl.where(here, label, 0), mask=here, other=0.0).to(tl.float32)
+    tl.store(out_ptr + row, maximum)
+    tl.store(out_ptr + rows + row, total)
+    tl.store(out_ptr + 2 * rows + row, at_label)
+
+
+@triton.jit
+def _gradient_kernel(  # type: ignore[no-untyped-def]
+    logits_ptr, label_ptr, log_sum_ptr, scale_ptr, width, columns, BLOCK: tl.constexpr
+):
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < width
+    here = logits_ptr + row * width + column
+    value = tl.load(here, mask=inside, other=0.0).to(tl.float32)
+    gradient = tl.exp(value - tl.load(log_sum_ptr + row))
+    gradient = tl.where(column == tl.load(label_ptr + row), gradient - 1.0, gradient) * tl.load(scale_ptr + row)
+    gradient = tl.where(column < columns, gradient, 0.0)
+    tl.store(here, gradient.to(logits_ptr.dtype.element_ty), mask=inside)
+
+
+def softmax_statistics(logits: Tensor, labels: Tensor, columns: int) -> Tensor:
+    """Compute ``reference.softmax_statistics``; ``logits`` is contiguous."""
+    rows, width = logits.shape
+    out = torch.empty(3, rows, dtype=torch.float32, device=logits.device)
+    _statistics_kernel[(rows,)](logits, labels, out, rows, width, columns, BLOCK=BLOCK, num_warps=8)
+    return out
+
+
+def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Tensor, columns: int) -> Tensor:
+    """Compute ``reference.softmax_gradient_``; ``logits`` is contiguous."""
+    rows, width = logits.shape
+    grid = (rows, triton.cdiv(width, BLOCK))
+    _gradient_kernel[grid](logits, labels, log_sum, scale, width, columns, BLOCK=BLOCK, num_warps=8)
+    return logits

@@ -1,0 +1,100 @@
+"""Each Triton kernel against its plain torch definition, forward and backward, under the interpreter."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from megatron_mathcoder.kernels import reference
+from megatron_mathcoder.kernels.kernel_set import triton_kernels
+
+pytest.importorskip("triton", reason="triton is published for Linux alone")
+
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1.6e-2}
+"""Of the largest value: fp32 differs by the order of sums, bf16 by one rounding more or less."""
+
+
+@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def dtype(request) -> torch.dtype:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(5)
+
+
+def random(*shape: int, dtype: torch.dtype) -> Tensor:
+    return torch.randn(*shape, dtype=dtype).requires_grad_()
+
+
+def gradients(function, inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the function's outputs and the gradients of its inputs for a fixed upstream gradient."""
+    outputs = function(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    generator = torch.Generator().manual_seed(11)
+    upstream = [torch.randn(output.shape, generator=generator).to(output.dtype) for output in outputs]
+    return list(outputs), list(torch.autograd.grad(outputs, inputs, upstream))
+
+
+def check(kernel, definition, inputs: list[Tensor], dtype: torch.dtype) -> None:
+    ours, our_gradients = gradients(kernel, inputs)
+    theirs, their_gradients = gradients(definition, inputs)
+    for mine, right in zip(ours + our_gradients, theirs + their_gradients, strict=True):
+        assert mine.dtype == right.dtype
+        assert mine.shape == right.shape
+        torch.testing.assert_close(mine.float(), right.float(), rtol=0, atol=TOLERANCE[dtype] * right.abs().max().item())
+
+
+@pytest.mark.parametrize("shape", [(7, 1, 64), (3, 2, 100), (600, 1, 8)], ids=str)
+def test_rms_norm(shape, dtype):
+    inputs = [random(*shape, dtype=dtype), random(shape[-1], dtype=dtype)]
+    check(lambda x, w: triton_kernels().rms_norm(x, w, 1e-5), lambda x, w: reference.rms_norm(x, w, 1e-5), inputs, dtype)
+
+
+@pytest.mark.parametrize("shape", [(7, 1, 64), (3, 2, 100)], ids=str)
+def test_rms_norm_with_the_residual_added(shape, dtype):
+    inputs = [random(*shape, dtype=dtype), random(*shape, dtype=dtype), random(shape[-1], dtype=dtype)]
+    ours, definition = triton_kernels().add_rms_norm, reference.add_rms_norm
+    check(lambda x, r, w: ours(x, r, w, 1e-5), lambda x, r, w: definition(x, r, w, 1e-5), inputs, dtype)
+
+
+@pytest.mark.parametrize(("heads", "width", "batches"), [(4, 16, 1), (3, 24, 2), (1, 8, 2)])
+def test_rotary_position_embedding(heads, width, batches, dtype):
+    angles = torch.rand(5, batches, width // 2) * 6
+    inputs = [random(5, 2, heads, width, dtype=dtype)]
+    turn = (angles.cos(), angles.sin())
+    check(lambda x: triton_kernels().rotary(x, *turn), lambda x: reference.rotary(x, *turn), inputs, dtype)
+
+
+def test_rotary_reads_a_view_of_the_projection():
+    """Queries and keys are slices of one tensor, as megatron-core's attention cuts them."""
+    projection = random(5, 2, 6, 16, dtype=torch.float32)
+    angles = torch.rand(5, 1, 8)
+    turn = (angles.cos(), angles.sin())
+    ours, theirs = triton_kernels().rotary, reference.rotary
+    check(lambda x: ours(x[:, :, 1:3], *turn), lambda x: theirs(x[:, :, 1:3], *turn), [projection], torch.float32)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 64), (2, 2, 2100)], ids=str)
+def test_swiglu(shape, dtype):
+    check(triton_kernels().swiglu, reference.swiglu, [random(*shape, dtype=dtype)], dtype)
+
+
+@pytest.mark.parametrize("columns", [0, 17, 5000])
+def test_softmax_statistics(columns, dtype):
+    logits = torch.randn(4, 5000, dtype=dtype) * 3
+    labels = torch.tensor([0, 16, -3, 4999])
+    ours = triton_kernels().softmax_statistics(logits, labels, columns)
+    torch.testing.assert_close(ours, reference.softmax_statistics(logits, labels, columns), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [0, 17, 5000])
+def test_softmax_gradient(columns, dtype):
+    logits = torch.randn(4, 5000, dtype=dtype) * 3
+    labels = torch.tensor([0, 16, -3, 4999])
+    log_sum = torch.logsumexp(logits.float(), dim=-1)
+    scale = torch.tensor([1.0, 0.0, -2.0, 0.5])
+    ours = triton_kernels().softmax_gradient_(logits.clone(), labels, log_sum, scale, columns)
+    theirs = reference.softmax_gradient_(logits.clone(), labels, log_sum, scale, columns)
+    torch.testing.assert_close(ours.float(), theirs.float(), rtol=TOLERANCE[dtype], atol=1e-6)
+    assert not ours[:, columns:].any()
