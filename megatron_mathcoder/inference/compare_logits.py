@@ -75,6 +75,7 @@ def megatron_logits(model: ModelConfig, checkpoint: Path, tokens: "Tensor") -> "
     import torch
 
     from megatron_mathcoder.checkpoint import load_weights
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels
     from megatron_mathcoder.model.gpt import build_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.parallel import process_groups
@@ -82,7 +83,7 @@ def megatron_logits(model: ModelConfig, checkpoint: Path, tokens: "Tensor") -> "
     training = TrainingSection(micro_batch_size=BATCH, precision="fp32")
     with process_groups(platform, parallel, rank, seed=0) as groups, torch.no_grad():
         transformer = build_transformer_config(model, parallel, training, initialize=False)
-        (module,) = build_chunks(model, transformer, groups, platform.device)
+        (module,) = build_chunks(model, transformer, groups, torch_kernels(), platform.device)
         load_weights(checkpoint, model, [module])
         positions = torch.arange(tokens.shape[1]).expand_as(tokens)
         logits: Tensor = module.eval()(tokens, positions, None)

@@ -1,16 +1,21 @@
 """Which implementation of each fused operation a model runs.
 
-Decides: two sets, ``torch`` (``reference.py``) and ``triton``; a model is given one and never asks again.
-Does not: choose attention or the optimizer: torch's own fused ones are used on every platform.
+Decides: two sets, ``torch`` (``reference.py``) and ``triton``, and whether attention takes all documents in one call; a model is
+given a set and never asks again.
+Does not: choose the optimizer: torch's own fused one is used on every platform.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.config.schema import PlatformSection
 from megatron_mathcoder.kernels import reference
+from megatron_mathcoder.kernels.varlen_attention import VarlenKernel, torch_varlen_kernel
+from megatron_mathcoder.platforms.interface import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,25 @@ class KernelSet:
     softmax_statistics: Callable[[Tensor, Tensor, int], Tensor]
     softmax_gradient_: Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
     accumulate_weight_gradient_: Callable[[Tensor, Tensor, Tensor], None]
+    varlen_attention: VarlenKernel | None = None
+    """All documents of a micro-batch in one call; None = document by document."""
+
+
+def choose_kernels(section: PlatformSection, platform: Platform, precision: str) -> KernelSet:
+    """Return the set that the recipe names, or the platform's fastest, for a model of ``precision`` ``fp32`` or ``bf16``.
+
+    Raises:
+        PlatformError: Triton's kernels are asked for where they cannot run.
+    """
+    if section.kernels == "triton" and not platform.runs_triton:
+        raise PlatformError(
+            f"platform.kernels = 'triton': they need an NVIDIA GPU and the package triton, and this platform is {platform.name}; "
+            "use --set platform.kernels=torch, or install the extra [gpu] on a machine with a GPU"
+        )
+    kernels = triton_kernels() if platform.runs_triton and section.kernels != "torch" else torch_kernels()
+    # torch's flash kernels are 16-bit kernels.
+    varlen = torch_varlen_kernel() if platform.has_flash_attention and precision == "bf16" else None
+    return replace(kernels, varlen_attention=varlen)
 
 
 def torch_kernels() -> KernelSet:

@@ -14,10 +14,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from megatron_mathcoder.config.loss_chunk import CHUNK_LOGITS, chunk_tokens
 from megatron_mathcoder.kernels.kernel_set import KernelSet
-
-CHUNK_LOGITS = 2**27
-"""Logits of one chunk: 256 MiB in bf16."""
 
 
 class VocabularyShare(NamedTuple):
@@ -44,7 +42,7 @@ def linear_cross_entropy(
         kernels: the row kernels and the weight-gradient product.
         chunk_logits: logits to hold at a time.
     """
-    tokens = max(1, chunk_logits // len(weight))
+    tokens = chunk_tokens(len(weight), chunk_logits)
     loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, labels - share.first, share, kernels, tokens)
     return loss
 
@@ -60,25 +58,23 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logits = hidden[chunk] @ weight.t()
             statistics[:, chunk] = kernels.softmax_statistics(logits, labels[chunk], share.columns)
         log_sum, at_label = _over_ranks(statistics, share.group)
-        ctx.save_for_backward(hidden, weight, labels, log_sum)
+        ctx.save_for_backward(hidden, weight, labels, log_sum, logits if len(hidden) <= tokens else None)
         ctx.share, ctx.kernels, ctx.tokens = share, kernels, tokens
-        ctx.logits = logits if len(hidden) <= tokens else None
         return log_sum - at_label
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        hidden, weight, labels, log_sum = ctx.saved_tensors
+        hidden, weight, labels, log_sum, kept = ctx.saved_tensors
         dhidden = torch.empty_like(hidden)
         main_grad = getattr(weight, "main_grad", None)
         dweight = torch.zeros_like(weight, dtype=torch.float32) if main_grad is None else main_grad
         for begin in range(0, len(hidden), ctx.tokens):
             chunk = slice(begin, begin + ctx.tokens)
-            logits = hidden[chunk] @ weight.t() if ctx.logits is None else ctx.logits
+            logits = hidden[chunk] @ weight.t() if kept is None else kept
             gradient = ctx.kernels.softmax_gradient_(logits, labels[chunk], log_sum[chunk], dloss[chunk], ctx.share.columns)
             torch.mm(gradient, weight, out=dhidden[chunk])
             ctx.kernels.accumulate_weight_gradient_(dweight, gradient, hidden[chunk])
-        ctx.logits = None
         return dhidden, dweight.to(weight.dtype) if main_grad is None else _added_already(weight), None, None, None, None
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """Return ``x / sqrt(mean(x²) + eps) · weight`` over the last dimension (Zhang & Sennrich 2019, eq. 4); x's shape and dtype."""
+    """Return ``x / sqrt(mean(x²) + eps) · weight`` over the last dimension, as x (Zhang & Sennrich 2019, eq. 4)."""
     return F.rms_norm(x, (x.shape[-1],), weight, eps)
 
 

@@ -90,9 +90,7 @@ def _backward(dy: Tensor, dsum: Tensor | None, x: Tensor, weight: Tensor, scale:
     shares = torch.empty(programs, columns, dtype=torch.float32, device=x.device)
     through = dy if dsum is None else dsum.contiguous()
     add = dsum is not None
-    _backward_kernel[(programs,)](
-        dy, through, x, weight, scale, dx, shares, rows, columns, ADD=add, **_launch(columns)
-    )
+    _backward_kernel[(programs,)](dy, through, x, weight, scale, dx, shares, rows, columns, ADD=add, **_launch(columns))
     return dx, shares.sum(0).to(weight.dtype)
 
 

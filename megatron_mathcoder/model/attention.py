@@ -1,7 +1,8 @@
 """Core attention by torch's own kernels.
 
-Decides: what a query sees: keys before it, of its own document, inside the sliding window if there is one. Scores of a whole
-sequence are never built (megatron-core's local module does, and can neither group queries nor divide a sequence).
+Decides: that queries and keys are rotated here, and what a query sees: keys before it, of its own document, inside the sliding
+window if there is one. Scores of a whole sequence are never built (megatron-core's local module does, and can neither group
+queries nor divide a sequence).
 Under context parallelism the keys and values of all ranks are gathered, as in Llama 3 (Dubey et al. 2024, section 3.3.2); with
 grouped queries they are small. Each rank holds two chunks of the sequence, one from either end, so that all do equal work.
 Two ways to compute the same: all documents of a micro-batch in one call of the kernel for sequences of several lengths
@@ -9,12 +10,11 @@ Two ways to compute the same: all documents of a micro-batch in one call of the 
 Does not: attention bias or dropout.
 """
 
-import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,20 +25,8 @@ from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.enums import AttnMaskType
 from torch import Tensor
 
+from megatron_mathcoder.kernels.kernel_set import KernelSet
 from megatron_mathcoder.parallel import sequence_chunks
-
-VarlenKernel = Callable[..., Any]
-"""``torch.nn.attention.varlen.varlen_attn``, or what computes the same."""
-VARLEN_ARGUMENTS = ("cu_seq_q", "cu_seq_k", "max_q", "max_k", "scale", "window_size", "enable_gqa")
-
-
-def torch_varlen_kernel() -> VarlenKernel | None:
-    """Return torch's kernel for sequences of several lengths; None where this torch has none that takes what is needed here."""
-    try:
-        from torch.nn.attention.varlen import varlen_attn
-    except ImportError:  # before torch 2.10
-        return None
-    return varlen_attn if set(VARLEN_ARGUMENTS) <= set(inspect.signature(varlen_attn).parameters) else None
 
 
 class _Piece(NamedTuple):
@@ -62,14 +50,20 @@ class Packing(NamedTuple):
 
 @dataclass
 class DocumentBounds(PackedSeqParams):
-    """Where documents begin in the samples of a micro-batch; travels through megatron-core's layers untouched."""
+    """Where documents begin in the samples of a micro-batch, and by how much each position is rotated; travels through
+    megatron-core's layers untouched."""
 
     qkv_format: str = "sbhd"
     """Tells megatron-core that tensors keep their sequence and batch dimensions."""
     starts: tuple[tuple[int, ...], ...] = ()
-    """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0."""
+    """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0. Empty = each sample
+    is one document."""
     packing: Packing | None = None
     """Made by the first layer that needs it; the same in every layer."""
+    cosine: Tensor | None = None
+    """[s, b or 1, d/2] fp32, of the rotary angles of this rank's positions; None = nothing is rotated."""
+    sine: Tensor | None = None
+    """As ``cosine``."""
 
 
 class SDPAttention(torch.nn.Module):
@@ -85,16 +79,14 @@ class SDPAttention(torch.nn.Module):
         softmax_scale: float | None = None,
         cp_comm_type: str | None = None,
         pg_collection: ProcessGroupCollection | None = None,
-        varlen: VarlenKernel | None = None,
+        *,
+        kernels: KernelSet,
     ) -> None:
-        """Take megatron-core's builder arguments; those without effect on causal self-attention are not kept.
-
-        ``varlen`` computes all documents at once; None = document by document.
-        """
+        """Take megatron-core's builder arguments; those without effect on causal self-attention are not kept."""
         super().__init__()
-        self.varlen = varlen
         self.window = config.window_size[0] + 1 if config.window_size is not None else 0
         self.softmax_scale = softmax_scale if softmax_scale is not None else 1.0 / math.sqrt(config.kv_channels)
+        self.kernels = kernels
         self.context_group = pg_collection.cp if pg_collection is not None and config.context_parallel_size > 1 else None
 
     def forward(
@@ -110,13 +102,13 @@ class SDPAttention(torch.nn.Module):
         """Attend causally within documents.
 
         Args:
-            query: [s, b, heads, d]; s is this context-parallel rank's share of the sequence.
+            query: [s, b, heads, d], not rotated; s is this context-parallel rank's share of the sequence.
             key: [s, b, groups, d]; heads is a multiple of groups.
             value: [s, b, groups, d].
             attention_mask: must be None; causality is built in.
             attn_mask_type: unused.
             attention_bias: must be None.
-            packed_seq_params: where documents begin; None = each sample is one document.
+            packed_seq_params: where documents begin and how positions are rotated; None = one document, no rotation.
 
         Returns:
             [s, b, heads · d].
@@ -124,22 +116,24 @@ class SDPAttention(torch.nn.Module):
         if attention_mask is not None or attention_bias is not None:
             raise NotImplementedError("SDPAttention takes no mask and no bias; it is causal within documents")
         length, batch = query.shape[:2]
+        bounds = packed_seq_params if packed_seq_params is not None else DocumentBounds()
+        starts = bounds.starts or ((0,),) * batch
+        if bounds.cosine is not None and bounds.sine is not None:
+            query, key = (self.kernels.rotary(tensor, bounds.cosine, bounds.sine) for tensor in (query, key))
         chunks = [(0, length)]
         if self.context_group is not None:
             chunks = sequence_chunks(length * self.context_group.size(), self.context_group)
             key, value = self._gather(key), self._gather(value)
-        bounds = packed_seq_params if packed_seq_params is not None else DocumentBounds(starts=((0,),) * batch)
-        if self.varlen is not None:
+        if self.kernels.varlen_attention is not None:
             return self._attend_packed(query, key, value, chunks, bounds)
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
-        starts = bounds.starts
-        if all(bounds == starts[0] for bounds in starts):
+        if all(each == starts[0] for each in starts):
             context = self._attend_samples(query, key, value, chunks, starts[0])
         else:
             context = torch.cat(
                 [
-                    self._attend_samples(query[i : i + 1], key[i : i + 1], value[i : i + 1], chunks, bounds)
-                    for i, bounds in enumerate(starts)
+                    self._attend_samples(query[i : i + 1], key[i : i + 1], value[i : i + 1], chunks, each)
+                    for i, each in enumerate(starts)
                 ]
             )
         return context.permute(2, 0, 1, 3).reshape(length, batch, -1)
@@ -158,10 +152,10 @@ class SDPAttention(torch.nn.Module):
         """Attend for all documents at once; tensors as in ``forward``, keys and values of the whole sequence."""
         length, batch, heads, width = query.shape
         if bounds.packing is None:
-            bounds.packing = _pack(bounds.starts, chunks, key.shape[0], query.device)
+            bounds.packing = _pack(starts, chunks, key.shape[0], query.device)
         packing = bounds.packing
-        assert self.varlen is not None
-        context = self.varlen(
+        assert self.kernels.varlen_attention is not None
+        context = self.kernels.varlen_attention(
             query.transpose(0, 1).reshape(batch * length, heads, width),
             _keys_of(packing, key, whole=self.context_group is None),
             _keys_of(packing, value, whole=self.context_group is None),

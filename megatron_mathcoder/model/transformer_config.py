@@ -84,6 +84,7 @@ def build_transformer_config(
         bias_activation_fusion=False,
         bias_dropout_fusion=False,
         masked_softmax_fusion=False,
+        use_te_activation_func=True,  # the MLP takes its activation from the layer's spec
         apply_rope_fusion=False,
         persist_layer_norm=False,
         cross_entropy_loss_fusion=False,

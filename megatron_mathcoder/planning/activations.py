@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from megatron_mathcoder.config.architectures import padded_vocab_size
+from megatron_mathcoder.config.loss_chunk import chunk_tokens
 from megatron_mathcoder.config.schema import ModelConfig, ParallelSection, RunConfig
 from megatron_mathcoder.planning.weights import DTYPE_BYTES
 
@@ -37,6 +38,8 @@ class Shape:
     """Tokens whose norms and residuals this rank keeps: s·b, or s·b/t under sequence parallelism."""
     norm: Literal["fused", "composite"]
     """How torch computes RMSNorm: one kernel that keeps its input (CUDA), or a product of fp32 tensors (CPU)."""
+    kernels: Literal["triton", "torch"]
+    """Whose SwiGLU and loss: Triton's keep their input alone."""
     packed: bool
     """Whether a sample holds documents that do not see each other."""
     varlen: bool
@@ -58,6 +61,7 @@ def shape_of(
         element_bytes=DTYPE_BYTES[config.training.precision],
         local_tokens=tokens // parallel.tensor_model_parallel_size if parallel.sequence_parallel else tokens,
         norm=norm,
+        kernels="torch" if config.platform.kernels == "torch" else "triton",
         packed=config.dataset.document_mask,
         varlen=varlen if varlen is not None else norm == "fused" and config.training.precision == "bf16",
     )
@@ -77,13 +81,12 @@ def attention_bytes(model: ModelConfig, shape: Shape) -> int:
     """Return what one attention block keeps: norm, rotation, query, key, value, output and the softmax's normaliser.
 
     Per token and rank: the rotated queries nd/t; the output nd/t, which the projection after it shares; fp32 log-sum-exp n/t.
-    Cosines and sines are made anew for queries and for keys: 4·s·b·d. Keys and values are counted by ``_key_value_bytes``.
+    Keys and values are counted by ``_key_value_bytes``.
     """
     t, d, e = shape.tensor_parallel, model.kv_channels, shape.element_bytes
     heads = model.num_attention_heads // t
     per_token = e * 2 * heads * d + FP32 * heads
-    rotation = 4 * shape.tokens * d * e
-    return norm_bytes(model, shape) + shape.tokens * per_token + rotation + _key_value_bytes(model, shape)
+    return norm_bytes(model, shape) + shape.tokens * per_token + _key_value_bytes(model, shape)
 
 
 def _key_value_bytes(model: ModelConfig, shape: Shape) -> int:
@@ -154,12 +157,19 @@ def attention_calls(seq_length: int, window: int, context_parallel: int, context
 
 
 def mlp_inner_bytes(model: ModelConfig, shape: Shape) -> int:
-    """Return what a SwiGLU keeps beyond its input, and does not keep when recomputed: 5f/t a token.
+    """Return what a SwiGLU keeps beyond its input, and does not keep when recomputed.
 
-    The fused gate and up projection (2f/t; SiLU keeps a view of it), SiLU's output, the up half once more (megatron-core adds
-    an offset of 0 to it, which makes a new tensor), and their product for the last matrix.
+    The fused gate and up projection, 2f/t a token, and the product for the last matrix, f/t. Without Triton the projection is
+    kept in fp32, and SiLU's output beside it.
     """
-    return 5 * model.ffn_hidden_size // shape.tensor_parallel * shape.tokens * shape.element_bytes
+    width = model.ffn_hidden_size // shape.tensor_parallel * shape.tokens
+    projection = 2 * shape.element_bytes if shape.kernels == "triton" else 3 * FP32
+    return width * (projection + shape.element_bytes)
+
+
+def rotation_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return the cosines and sines of a micro-batch, which all layers of a model chunk share: fp32 s·b·d."""
+    return shape.tokens * model.kv_channels * FP32
 
 
 def layer_bytes(model: ModelConfig, shape: Shape) -> int:
@@ -175,14 +185,15 @@ def residual_bytes(model: ModelConfig, shape: Shape) -> int:
 def layers_bytes(config: RunConfig, shape: Shape, layers: int) -> int:
     """Return what the ``layers`` layers of one model chunk keep of one micro-batch, by the recipe's recompute mode.
 
-    Full recompute keeps the groups' inputs, and the angles of the rotation once: fp32 s·b·d.
+    Full recompute keeps the groups' inputs alone.
     """
     model, training = config.model, config.training
     if training.recompute == "full":
         groups = layers // training.recompute_num_layers
-        return groups * residual_bytes(model, shape) + shape.tokens * model.kv_channels * FP32
+        return groups * residual_bytes(model, shape) + rotation_bytes(model, shape)
     per_layer = layer_bytes(model, shape)
-    return layers * (per_layer - (mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0))
+    recomputed = mlp_inner_bytes(model, shape) if training.recompute == "selective" else 0
+    return layers * (per_layer - recomputed) + rotation_bytes(model, shape)
 
 
 def recomputed_bytes(config: RunConfig, shape: Shape) -> int:
@@ -203,10 +214,17 @@ def embedding_bytes(shape: Shape) -> int:
 
 
 def head_bytes(model: ModelConfig, shape: Shape) -> int:
-    """Return what the final norm, the output layer and the loss keep: mainly the softmax in fp32, 4·s·b·V/t."""
+    """Return what the final norm and the loss keep: the norm's output, gathered under sequence parallelism; labels, the mask and
+    the softmax's normaliser; and the logits, where those of all tokens fit into one chunk."""
+    gathered = (shape.tokens - shape.local_tokens) * model.hidden_size * shape.element_bytes
+    per_token = INT64 + 2 * FP32
+    return norm_bytes(model, shape) + gathered + shape.tokens * per_token + kept_logits_bytes(model, shape)
+
+
+def kept_logits_bytes(model: ModelConfig, shape: Shape) -> int:
+    """Return the logits that the loss keeps: all, or none."""
     columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
-    target_and_masks = INT64 + 1 + FP32
-    return norm_bytes(model, shape) + shape.tokens * (FP32 * columns + target_and_masks)
+    return shape.tokens * columns * shape.element_bytes if shape.tokens <= chunk_tokens(columns) else 0
 
 
 def chunks_in_flight(parallel: ParallelSection, stage: int, num_microbatches: int) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from megatron_mathcoder.config.architectures import padded_vocab_size
+from megatron_mathcoder.config.loss_chunk import chunk_tokens
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.planning import activations as saved
 from megatron_mathcoder.planning.weights import static_bytes
@@ -32,7 +33,7 @@ class RankMemory:
     activations: int
     """Saved tensors of all micro-batches in flight, without the logits."""
     logits: int
-    """Final norm, logits, fp32 softmax and their gradients; last stage only."""
+    """Final norm, loss, one chunk of logits and their gradients; last stage only."""
     recomputed: int
     """What the backward pass makes again at a time."""
     workspace: int
@@ -89,11 +90,13 @@ def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_micr
 
 
 def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:
-    """Return the final norm, the logits and the loss at their largest: in bf16 the logits and their fp32 copy exist together,
-    then the fp32 gradient and its bf16 copy; in fp32 the softmax overwrites the logits."""
+    """Return the final norm and the loss at their largest: what they keep, one chunk of logits, and the gradient of the hidden
+    states. Without Triton the gradient of a chunk's logits is made in fp32."""
     columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
-    copy = shape.element_bytes if shape.element_bytes < saved.FP32 else 0
-    return saved.head_bytes(model, shape) + shape.tokens * columns * copy
+    chunk = min(shape.tokens, chunk_tokens(columns)) * columns
+    made_again = 0 if saved.kept_logits_bytes(model, shape) else chunk * shape.element_bytes
+    copies = 2 * chunk * saved.FP32 if shape.kernels == "torch" else 0
+    return saved.head_bytes(model, shape) + made_again + copies + shape.tokens * model.hidden_size * shape.element_bytes
 
 
 def _workspace_bytes(model: ModelConfig, shape: saved.Shape) -> int:

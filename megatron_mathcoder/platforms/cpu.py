@@ -20,6 +20,7 @@ class CpuPlatform(Platform):
     collective_backend = "gloo"
     adds_gloo_groups = False
     sends_from_queue = False
+    runs_triton = False
 
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
         """Install the stand-in; nothing depends on the rank."""

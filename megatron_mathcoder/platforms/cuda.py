@@ -5,6 +5,7 @@ Does not: tune anything (kernels are chosen in the model) or hold data sheets (`
 """
 
 import os
+from importlib.util import find_spec
 
 import torch
 
@@ -38,6 +39,11 @@ class CudaPlatform(Platform):
             # which is what lets megatron-core overlap them; it is read when the CUDA context starts.
             os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
         torch.cuda.set_device(local_rank)
+
+    @property
+    def runs_triton(self) -> bool:
+        """Whether the package is installed."""
+        return find_spec("triton") is not None
 
     @property
     def device(self) -> torch.device:

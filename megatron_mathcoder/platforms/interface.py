@@ -24,6 +24,11 @@ class Platform(ABC):
     """Whether a send is queued on the device like any other operation, so that its tensor may be freed at once (NCCL); gloo
     reads the memory later, from a thread of its own."""
 
+    @property
+    @abstractmethod
+    def runs_triton(self) -> bool:
+        """Whether kernels written in Triton can run here."""
+
     @abstractmethod
     def prepare(self, local_rank: int, tensor_parallel: bool) -> None:
         """Make this process ready: choose the device, set what must be set before it starts.

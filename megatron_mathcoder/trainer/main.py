@@ -95,6 +95,7 @@ def build_trainer(
     import torch.distributed as dist
 
     from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights, newest_sound_checkpoint
+    from megatron_mathcoder.kernels.kernel_set import choose_kernels
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.trainer.exports import Exports
@@ -122,10 +123,11 @@ def build_trainer(
         initialize=not loads_weights,
         free_sent_tensors=platform.sends_from_queue,
     )
-    chunks = build_chunks(config.model, transformer, groups, platform.device, flash_attention=platform.has_flash_attention)
+    kernels = choose_kernels(config.platform, platform, config.training.precision)
+    chunks = build_chunks(config.model, transformer, groups, kernels, platform.device)
     if config.checkpoint.initial and not resumed:
         load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
-    wrapped = wrap_chunks(chunks, transformer, config.parallel, groups)
+    wrapped = wrap_chunks(chunks, transformer, config.parallel, groups, kernels)
     optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups)
     scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
     state = TrainState()

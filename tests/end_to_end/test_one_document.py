@@ -84,6 +84,7 @@ def megatron_logits(_rank: object, run_folder: str, ids: list[int]) -> list[list
 
     from megatron_mathcoder.checkpoint import load_weights
     from megatron_mathcoder.config.run_folder import find_checkpoint
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels
     from megatron_mathcoder.model.gpt import build_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.parallel import process_groups
@@ -95,7 +96,7 @@ def megatron_logits(_rank: object, run_folder: str, ids: list[int]) -> list[list
     platform = select_platform(config.platform, config.parallel, rank)
     with process_groups(platform, config.parallel, rank, seed=0) as groups:
         transformer = build_transformer_config(config.model, config.parallel, config.training, initialize=False)
-        [model] = build_chunks(config.model, transformer, groups, platform.device)
+        [model] = build_chunks(config.model, transformer, groups, torch_kernels(), platform.device)
         load_weights(find_checkpoint(Path(run_folder)), config.model, [model])
         with torch.no_grad():
             logits = model(torch.tensor([ids]), None, None)

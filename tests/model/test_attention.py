@@ -1,5 +1,6 @@
 """Attention against the definition: softmax of masked scores, written out; alone and divided over context-parallel ranks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,7 @@ def varlen_by_definition(
 def build(window: int, group: Any = None, varlen: Any = None) -> Any:
     from megatron.core.transformer.enums import AttnMaskType
 
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels
     from megatron_mathcoder.model.attention import SDPAttention
 
     config = SimpleNamespace(
@@ -86,7 +88,8 @@ def build(window: int, group: Any = None, varlen: Any = None) -> Any:
         window_size=(window - 1, 0) if window else None,
     )
     collection = SimpleNamespace(cp=group)
-    return SDPAttention(config, 1, AttnMaskType.causal, "self", pg_collection=collection, varlen=varlen)  # type: ignore[arg-type]
+    kernels = replace(torch_kernels(), varlen_attention=varlen)
+    return SDPAttention(config, 1, AttnMaskType.causal, "self", pg_collection=collection, kernels=kernels)  # type: ignore[arg-type]
 
 
 def bounds_of(starts: Starts) -> Any:
@@ -172,42 +175,24 @@ def test_divided_over_context_parallel_ranks(ranks: int, window: int, starts: St
         assert all(output < 1e-12 and gradient < 1e-12 for output, gradient in differences), differences
 
 
-def kernel_choice(rank: Rank) -> tuple[bool, set[str], list[bool]]:
-    """Return whether torch has the kernel, its arguments, and whether a model uses it: fp32 and bf16, without and with flash."""
-    import inspect
-
-    from megatron_mathcoder.model.attention import torch_varlen_kernel
-    from megatron_mathcoder.model.gpt import build_chunks
-    from megatron_mathcoder.model.transformer_config import build_transformer_config
-    from megatron_mathcoder.parallel import process_groups
-    from megatron_mathcoder.platforms.select import select_platform
-    from tests.planning.tiny_runs import tiny
-
-    used = []
-    config = tiny()
-    platform = select_platform(config.platform, config.parallel, rank)
-    with process_groups(platform, config.parallel, rank, seed=0) as groups:
-        for precision, flash in (("fp32", True), ("bf16", False), ("bf16", True)):
-            config = tiny(f"training.precision={precision}")
-            transformer = build_transformer_config(config.model, config.parallel, config.training)
-            [model] = build_chunks(config.model, transformer, groups, platform.device, flash_attention=flash)
-            used += [all(layer.self_attention.core_attention.varlen is not None for layer in model.decoder.layers)]
-    kernel = torch_varlen_kernel()
-    return kernel is not None, set(inspect.signature(kernel).parameters) if kernel else set(), used
-
-
 def test_the_kernel_for_all_documents_is_used_where_it_runs() -> None:
-    [(there, arguments, used)] = run_ranks(kernel_choice, 1)
-    assert there
-    assert arguments >= {"query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k", "scale", "window_size", "enable_gqa"}
-    assert used == [False, False, True]
+    from megatron_mathcoder.config.schema import PlatformSection
+    from megatron_mathcoder.kernels.kernel_set import choose_kernels
+    from megatron_mathcoder.kernels.varlen_attention import torch_varlen_kernel
+
+    kernel = torch_varlen_kernel()
+    assert kernel is not None
+    for precision, flash, chosen in (("fp32", True, None), ("bf16", False, None), ("bf16", True, kernel)):
+        platform = SimpleNamespace(name="cuda", runs_triton=False, has_flash_attention=flash)
+        assert choose_kernels(PlatformSection(), platform, precision).varlen_attention is chosen  # type: ignore[arg-type]
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("length", "window", "starts"), [(256, 0, ((0, 5, 6, 200), (0,))), (256, 32, ((0, 40, 200), (0, 255)))])
 def test_the_kernel_computes_what_its_definition_here_does(length: int, window: int, starts: Starts) -> None:
     """Also for a chunk in the middle of a document, whose queries and keys end together."""
-    from megatron_mathcoder.model.attention import _keys_of, _pack, torch_varlen_kernel
+    from megatron_mathcoder.kernels.varlen_attention import torch_varlen_kernel
+    from megatron_mathcoder.model.attention import _keys_of, _pack
 
     kernel = torch_varlen_kernel()
     assert kernel is not None

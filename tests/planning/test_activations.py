@@ -4,10 +4,12 @@ The count has each storage once, whatever views of it are saved, and follows the
 not there for the next. On a CPU torch computes RMSNorm as a product of fp32 tensors, hence ``norm="composite"``.
 """
 
+from typing import Literal
+
 import pytest
 
 from megatron_mathcoder.config.schema import RunConfig
-from megatron_mathcoder.planning.activations import head_bytes, recomputed_bytes, shape_of
+from megatron_mathcoder.planning.activations import chunks_in_flight, head_bytes, recomputed_bytes, rotation_bytes, shape_of
 from megatron_mathcoder.planning.memory import activation_bytes
 from tests.planning.tiny_runs import held_bytes, tiny
 
@@ -40,10 +42,16 @@ TOLERANCE = 0.01
 
 def planned_saved_bytes(config: RunConfig, stage: int, num_microbatches: int, varlen: bool = False, context_rank: int = 0) -> int:
     """The peak of saved tensors: all in flight, and either the loss or what is being recomputed."""
-    shape = shape_of(config, norm="composite", varlen=varlen, context_rank=context_rank)
+    norm: Literal["fused", "composite"] = "fused" if config.platform.kernels == "triton" else "composite"
+    shape = shape_of(config, norm, varlen=varlen, context_rank=context_rank)
     last = stage == config.parallel.pipeline_model_parallel_size - 1
     head = head_bytes(config.model, shape) if last else 0
-    return activation_bytes(config, shape, stage, num_microbatches) + max(head, recomputed_bytes(config, shape))
+    total = activation_bytes(config, shape, stage, num_microbatches) + max(head, recomputed_bytes(config, shape))
+    if config.training.recompute == "full":
+        # A recomputed group is handed its rotation past autograd, which sees it when the first group is made again.
+        in_flight = chunks_in_flight(config.parallel, stage, num_microbatches)
+        total -= (in_flight - (head < recomputed_bytes(config, shape))) * rotation_bytes(config.model, shape)
+    return total
 
 
 def check(config: RunConfig, num_microbatches: int, varlen: bool = False, tolerance: float = TOLERANCE) -> None:
@@ -112,8 +120,16 @@ def test_attention_of_all_documents_at_once(layout, size):
     check(tiny("training.precision=bf16", *SIZES[size], *LAYOUTS[layout]), num_microbatches=2, varlen=True)
 
 
+@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+def test_tritons_kernels(recompute):
+    """Under the interpreter they keep what they keep on a GPU."""
+    pytest.importorskip("triton", reason="triton is published for Linux alone")
+    overrides = ("platform.kernels=triton", f"training.recompute={recompute}", "dataset.seq_length=24", "model.num_layers=2")
+    check(tiny("training.precision=fp32", *overrides), num_microbatches=1)
+
+
 def test_the_kernels_of_a_gpu_keep_what_the_arithmetic_counts():
-    """The counts above run on a CPU; there the norm keeps more, so what the GPU's operators save is read off autograd."""
+    """torch's own norm keeps more on a CPU, and attention has other kernels; what the GPU's save is read off autograd."""
     import torch
 
     def saved(node: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from megatron_mathcoder.config.batch import model_parallel_size
@@ -14,10 +16,11 @@ from tests.trainer.runs import RECIPE, SMALL
 
 def tiny(*overrides: str) -> RunConfig:
     """Return the tiny recipe cut down; no dataset is opened."""
-    return load_config(RECIPE, [*SMALL, "run.folder=unused", "dataset.blend.0.prefix=unused", "dataset.tokenizer=", *overrides])
+    unused = ["run.folder=unused", "dataset.blend.0.prefix=unused", "dataset.tokenizer="]
+    return load_config(RECIPE, [*SMALL, *unused, "platform.kernels=torch", *overrides])
 
 
-def held_bytes(config: RunConfig, data_parallel: int, num_microbatches: int = 1, varlen: bool = False) -> list[dict[str, int]]:
+def held_bytes(config: RunConfig, data_parallel: int, num_microbatches: int = 1, varlen: bool = False) -> list[dict[str, Any]]:
     """Train one step on the ranks of ``config`` and return what each holds; the keys are those of ``_measure``.
 
     ``varlen`` computes attention for all documents at once, by a kernel that keeps what torch's keeps.
@@ -45,10 +48,10 @@ def kernel_that_keeps_what_torch_keeps(query: Any, key: Any, value: Any, **argum
     return Kernel.apply(query, key, value)
 
 
-def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool) -> dict[str, int]:
+def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool) -> dict[str, Any]:
     import torch
 
-    from megatron_mathcoder.model import gpt
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels, triton_kernels
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
     from megatron_mathcoder.parallel import process_groups, sequence_chunks
@@ -57,16 +60,14 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
     from megatron_mathcoder.trainer.step import StepRunner
 
     torch.set_num_threads(1)
-    gpt.torch_varlen_kernel = lambda: kernel_that_keeps_what_torch_keeps
     platform = select_platform(config.platform, config.parallel, rank)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
         transformer = build_transformer_config(config.model, config.parallel, config.training)
-        chunks = wrap_chunks(
-            build_chunks(config.model, transformer, groups, platform.device, flash_attention=varlen),
-            transformer,
-            config.parallel,
-            groups,
-        )
+        # Triton's run under the interpreter (tests/conftest.py).
+        kernels = triton_kernels() if config.platform.kernels == "triton" else torch_kernels()
+        kernels = replace(kernels, varlen_attention=kernel_that_keeps_what_torch_keeps if varlen else None)
+        built = build_chunks(config.model, transformer, groups, kernels, platform.device)
+        chunks = wrap_chunks(built, transformer, config.parallel, groups, kernels)
         optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
         runner = StepRunner(
             chunks,
@@ -77,8 +78,10 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
             platform=platform,
         )
         saved = SavedBytes(parameter for chunk in chunks for parameter in chunk.parameters())
-        with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor):
-            runner.train(
+        # Autograd gives a hook's weight back as an alias, without the marks that megatron-core asks for when it overlaps.
+        hooks = torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor)
+        with nullcontext() if config.parallel.overlap_grad_reduce else hooks:
+            result = runner.train(
                 lambda: _batches(config, num_microbatches, sequence_chunks(config.dataset.seq_length, groups.cp)),
                 num_microbatches,
                 optimizer,
@@ -92,6 +95,8 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
             "gradients": _storages(parameter.main_grad for chunk in chunks for parameter in chunk.parameters()),
             "optimizer": _optimizer_bytes(optimizer, chunks),
             "saved": saved.peak,
+            "loss": result.loss,
+            "grad_norm": result.grad_norm,
         }
 
 

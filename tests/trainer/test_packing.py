@@ -14,6 +14,7 @@ def gradients(rank: Rank, document_mask: bool, recompute: str) -> tuple[float, f
     import torch
 
     from megatron_mathcoder.config.loader import load_config
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels
     from megatron_mathcoder.model.attention import DocumentBounds
     from megatron_mathcoder.model.gpt import build_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
@@ -24,7 +25,7 @@ def gradients(rank: Rank, document_mask: bool, recompute: str) -> tuple[float, f
     platform = select_platform(config.platform, config.parallel, rank)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
         transformer = build_transformer_config(config.model, config.parallel, config.training)
-        [model] = build_chunks(config.model, transformer, groups, platform.device)
+        [model] = build_chunks(config.model, transformer, groups, torch_kernels(), platform.device)
         tokens = torch.randint(0, config.model.vocab_size, (1, sum(LENGTHS) + 1))
         starts = [sum(LENGTHS[:number]) for number in range(len(LENGTHS))]
         positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
