@@ -124,7 +124,7 @@ def hugging_face_step(config: RunConfig, _stack: ExitStack) -> Callable[[], floa
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), section.clip_grad)
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 

@@ -94,7 +94,7 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
             "weights": _storages(parameter for chunk in chunks for parameter in chunk.parameters()),
             "gradients": _storages(parameter.main_grad for chunk in chunks for parameter in chunk.parameters()),
             "optimizer": _optimizer_bytes(optimizer, chunks),
-            "saved": saved.peak,
+            "saved": saved.peak,  # 0 where it was not counted
             "loss": result.loss,
             "grad_norm": result.grad_norm,
         }
