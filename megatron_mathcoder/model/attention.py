@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -56,14 +56,18 @@ class DocumentBounds(PackedSeqParams):
     qkv_format: str = "sbhd"
     """Tells megatron-core that tensors keep their sequence and batch dimensions."""
     starts: tuple[tuple[int, ...], ...] = ()
-    """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0. Empty = each sample
-    is one document."""
+    """Per sample, the ascending positions in the whole sequence at which a document begins; the first is 0."""
     packing: Packing | None = None
     """Made by the first layer that needs it; the same in every layer."""
     cosine: Tensor | None = None
     """[s, b or 1, d/2] fp32, of the rotary angles of this rank's positions; None = nothing is rotated."""
     sine: Tensor | None = None
     """As ``cosine``."""
+
+    @classmethod
+    def one_document(cls, samples: int) -> Self:
+        """Return the bounds of samples that are one document each."""
+        return cls(starts=((0,),) * samples)
 
 
 class SDPAttention(torch.nn.Module):
@@ -116,8 +120,7 @@ class SDPAttention(torch.nn.Module):
         if attention_mask is not None or attention_bias is not None:
             raise NotImplementedError("SDPAttention takes no mask and no bias; it is causal within documents")
         length, batch = query.shape[:2]
-        bounds = packed_seq_params if packed_seq_params is not None else DocumentBounds()
-        starts = bounds.starts or ((0,),) * batch
+        bounds = packed_seq_params if packed_seq_params is not None else DocumentBounds.one_document(batch)
         if bounds.cosine is not None and bounds.sine is not None:
             query, key = (self.kernels.rotary(tensor, bounds.cosine, bounds.sine) for tensor in (query, key))
         chunks = [(0, length)]
@@ -127,6 +130,7 @@ class SDPAttention(torch.nn.Module):
         if self.kernels.varlen_attention is not None:
             return self._attend_packed(query, key, value, chunks, bounds)
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+        starts = bounds.starts
         if all(each == starts[0] for each in starts):
             context = self._attend_samples(query, key, value, chunks, starts[0])
         else:
@@ -152,7 +156,7 @@ class SDPAttention(torch.nn.Module):
         """Attend for all documents at once; tensors as in ``forward``, keys and values of the whole sequence."""
         length, batch, heads, width = query.shape
         if bounds.packing is None:
-            bounds.packing = _pack(starts, chunks, key.shape[0], query.device)
+            bounds.packing = _pack(bounds.starts, chunks, key.shape[0], query.device)
         packing = bounds.packing
         assert self.kernels.varlen_attention is not None
         context = self.kernels.varlen_attention(

@@ -67,7 +67,8 @@ class CausalLM(GPTModel):
         if position_ids is None:
             position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
         angles = position_ids.t()[:, :, None] * self.rotary_embedding.inv_freq.to(position_ids.device)
-        bounds = replace(packed_seq_params or DocumentBounds(), cosine=angles.cos(), sine=angles.sin())
+        bounds = packed_seq_params or DocumentBounds.one_document(len(input_ids))
+        bounds = replace(bounds, cosine=angles.cos(), sine=angles.sin())
         output: Tensor = super().forward(input_ids, None, attention_mask, labels=labels, packed_seq_params=bounds)
         return output
 

@@ -59,7 +59,7 @@ def our_step(config: RunConfig, stack: ExitStack) -> Callable[[], float]:
 
     groups = stack.enter_context(process_groups(platform, config.parallel, rank, config.run.seed))
     transformer = build_transformer_config(config.model, config.parallel, config.training)
-    kernels = choose_kernels(config.platform, platform)
+    kernels = choose_kernels(config.platform, platform, config.training.precision)
     built = build_chunks(config.model, transformer, groups, kernels, platform.device)
     chunks = wrap_chunks(built, transformer, config.parallel, groups, kernels)
     optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
