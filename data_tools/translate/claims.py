@@ -37,6 +37,8 @@ POSITIVE_SAMPLES = (Fraction(7, 3), Fraction(5, 4), Fraction(11, 7), Fraction(3,
 WHOLE_SAMPLES = (3, 5, 8, 4)
 COUNTING = {"n", "m", "k", "N"}
 LONG_SUM = 300
+VECTORS = (r"\mathbf", r"\bold", r"\vec", r"\bm", r"\overrightarrow")
+"""Letters dressed so do not commute, or have a product of their own."""
 RADICAL = ("constant", "degrees")
 
 
@@ -224,6 +226,8 @@ def _how_shown(left: Node, right: Node, value: Value, stated: Value, approximate
     """Return how to print the computed value so that it can be compared with the stated one; None when they differ."""
     decimals = _decimals(right)
     if close(value, stated):
+        if right.op == "percent" and isinstance(value, Fraction):
+            return "str(100*({})) + '%'", ()
         if decimals is not None and "." in _digits(right):
             return (f"round(float({{}}), {decimals})" if not isinstance(value, Fraction) else "{}"), ()
         return ("simplify({})", ("simplify",)) if _needs_simplify(left) else ("{}", ())
@@ -260,6 +264,10 @@ def _needs_simplify(node: Node) -> bool:
 
 def _checked_calculus(left: Node, right: Node, sides: tuple[Side, Side]) -> Claim | str:
     """A definite value of an integral, a limit or a series; the numbers must agree to a few digits."""
+    if any(each.op == "limit" and has(each.args[0], "integral", "sum") for each in left.walk()):
+        return "limit of an integral or a sum"
+    if _depends_on_a_condition(left):
+        return "value depends on a condition"
     if any(each.op == "product" and each.args[2].op == "constant" for each in left.walk()) or _is_long(left):
         return "too large to compute"
     try:
@@ -327,6 +335,8 @@ def _why_not(left: Node, right: Node, constant: set[str]) -> str:
         return "sequence or vector without a rule"
     if free_symbols(right) - constant - names:
         return FREE
+    if any(each.op == "limit" and has(each.args[0], "integral", "sum") for each in left.walk()):
+        return "limit of an integral or a sum"
     if _depends_on_a_condition(left):
         return "value depends on a condition"
     if has(left, "integral") and any(each.value == "Abs" for each in right.walk()):
@@ -339,6 +349,9 @@ def _depends_on_a_condition(node: Node) -> bool:
     sums of binomials to a symbol, some of which it gets wrong (``summation(binomial(n, r), (r, 1, n - 1))`` in SymPy 1.14)."""
     for each in node.walk():
         if each.op == "sum" and free_symbols(each.args[2]) and has(each.args[0], "call"):
+            return True
+        if each.op == "limit" and each.value.partition(",")[0] in COUNTING and has(each.args[0], "call"):
+            # sin(πn) tends to 0 over whole numbers alone.
             return True
         if each.op not in ("sum", "integral", "limit"):
             continue
@@ -440,7 +453,7 @@ def _conditional_claim(run: Run, context: Context, around: str) -> Claim | str |
 def _identity_claim(run: Run, context: Context, around: str) -> Claim | str | None:
     """Two forms of one expression, equal at every sample: an expansion, a factorisation, a simplification."""
     usable = [at for at, node in enumerate(run.nodes) if node is not None and _is_form(node)]
-    if len(usable) < 2:
+    if len(usable) < 2 or any(mark in side.latex for side in run.sides for mark in VECTORS):
         return None
     start, stated = usable[0], usable[-1]
     left, right = run.nodes[start], run.nodes[stated]
@@ -466,7 +479,11 @@ def _identity_claim(run: Run, context: Context, around: str) -> Claim | str | No
 def _identity_domain(left: Node, right: Node) -> str | None:
     """Return the assumption on the symbols under which both forms are equal at every sample; None when they are not."""
     names = sorted(free_symbols(left))
-    for samples, assumption in ((SAMPLES, "real=True"), (POSITIVE_SAMPLES, "positive=True")):
+    domains = [(SAMPLES, "real=True"), (POSITIVE_SAMPLES, "positive=True")]
+    if any(each.op == "pow" and free_symbols(each.args[1]) for each in (*left.walk(), *right.walk())):
+        # (ab)^x is a^x b^x for positive a and b alone.
+        domains = domains[1:]
+    for samples, assumption in domains:
         results: list[bool] = []
         for shift in range(len(samples)):
             values = {name: samples[(shift + 2 * at) % len(samples)] + at for at, name in enumerate(names)}

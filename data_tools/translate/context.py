@@ -25,7 +25,9 @@ OTHER_ARITHMETIC = re.compile(
 )
 
 
-SYMBOL_NOTATION = re.compile(r"Legendre|Jacobi|[Rr]esidue|[Gg]roup|[Rr]ing\b|[Ff]ield\b|\\p?mod\b|\bmodulo\b")
+SYMBOL_NOTATION = re.compile(
+    r"[Mm]atri(?:x|ces)|[Oo]perator|[Ll]inear map|Legendre|Jacobi|[Rr]esidue|[Gg]roup|[Rr]ing\b|[Ff]ield\b|\\p?mod\b|\bmodulo\b"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def program(
         inside = Writer({each.parameter, *(other.name for other in functions)}, plain_degrees)
         body = inside.code(each.body)
         writer.imports |= inside.imports
+        writer.symbols |= inside.symbols
         definitions.append(f"def {python_name(each.name)}({python_name(each.parameter)}):\n    return {body}\n")
     printed = f"print({shown.format(writer.code(node))})"
     names = sorted({*writer.symbols.values(), *extra_symbols})
