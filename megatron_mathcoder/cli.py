@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "formula-recall": Verb(
         "data_tools.formulas.recall:run", "how many formulas of LaTeX sources survive in the text of their pages"
     ),
+    "report": Verb("data_tools.report.main:run", "what a dataset is made of, as one HTML page"),
     "train-tokenizer": Verb("data_tools.tokens.train_tokenizer:run", "documents to a SentencePiece model"),
     "tokenize": Verb("data_tools.tokens.tokenize:run", "documents to a Megatron .bin/.idx dataset"),
     "translate": Verb("data_tools.translate.main:run", "documents to computations with Python that shows each result"),

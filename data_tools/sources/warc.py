@@ -52,6 +52,7 @@ class WarcSlice:
                 raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             yield Dropped(f"{self.path}:{number + 1}", f"unreadable file: {reason}", self.path, number + 1)
+            return
         if number == 0:
             yield Dropped(self.path, "no documents in file", self.path, 0)
 

@@ -1,0 +1,1 @@
+"""``mathcoder report``: what a dataset is made of, as one HTML page."""

@@ -1,0 +1,197 @@
+"""Reads what the stages left of one component and counts it.
+
+Decides: which folders belong together (``STAGE/COMPONENT`` below a recipe's folder, or a folder on its own), that the last
+stage's documents are the component, and what is counted: documents, tokens, lengths, languages, licences, domains, formulas,
+drops.
+Does not: draw (``page.py``), or tokenize: tokens come from the manifests of ``mathcoder tokenize``.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from data_tools.document import reason_kind
+from data_tools.inputs import InputSlice
+from data_tools.pool import Report, run_tasks
+from data_tools.progress import Progress
+from data_tools.rows import Row, RowReader
+from megatron_mathcoder.config.errors import DataError
+
+STAGES = ("prepare", "filter", "decontaminate", "dedup")
+SAMPLES = 3
+SAMPLE_CHARACTERS = 300
+LANGUAGE_CHARACTERS = 2000
+LANGUAGE_DISTANCE = 700
+"""From here on the detector guesses: English prose has about 330, repeated or very short text more."""
+DUPLICATE = "duplicate"
+
+
+@dataclass(slots=True)
+class Content:
+    """Counts over documents; ``lengths`` by powers of two of characters."""
+
+    documents: int = 0
+    characters: int = 0
+    lengths: Counter[int] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+    domains: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    formulas: int = 0
+    formulas_in_pages: int = 0
+    formulas_kept: int = 0
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, other: "Content") -> None:
+        """Add another part's counts."""
+        for name in ("lengths", "languages", "licences", "domains", "kinds"):
+            getattr(self, name).update(getattr(other, name))
+        for name in ("documents", "characters", "formulas", "formulas_in_pages", "formulas_kept"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.samples = (self.samples + other.samples)[:SAMPLES]
+
+
+@dataclass(slots=True)
+class StageSurvey:
+    """One stage of a component: its manifest's counts, and samples of what it dropped, by kind of reason."""
+
+    name: str
+    folder: Path
+    documents_in: int
+    documents: int
+    dropped: int
+    reasons: dict[str, int]
+    samples: dict[str, list[dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class ComponentSurvey:
+    """A component: its stages in order, what its documents hold, and its tokens under each tokenizer."""
+
+    name: str
+    stages: list[StageSurvey]
+    content: Content
+    tokens: dict[str, int]
+
+    @property
+    def duplicates(self) -> int:
+        """Documents that were dropped as copies, by any stage."""
+        return sum(n for stage in self.stages for kind, n in stage.reasons.items() if DUPLICATE in kind or "copy" in kind)
+
+
+def find_components(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Return each component's stage folders in order. Raises DataError when there is none."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        manifests = [folder / "manifest.json"] if (folder / "documents").is_dir() else sorted(folder.rglob("manifest.json"))
+        for manifest in manifests:
+            if (manifest.parent / "documents").is_dir() and ".partial" not in str(manifest):
+                found.setdefault(manifest.parent.name, []).append(manifest.parent)
+    if not found:
+        named = ", ".join(map(str, folders))
+        raise DataError(
+            f"{named} holds no folder with documents/ and manifest.json; name what mathcoder prepare or data has made"
+        )
+    return {name: sorted(paths, key=_stage_order) for name, paths in found.items()}
+
+
+def _stage_order(folder: Path) -> tuple[int, str]:
+    name = _read_json(folder / "manifest.json").get("stage", "")
+    return (STAGES.index(name) if name in STAGES else len(STAGES), str(folder))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        raise DataError(f"{path} is not readable as JSON; make that stage again") from None
+    return value if isinstance(value, dict) else {}
+
+
+def survey(name: str, folders: Sequence[Path], roots: Sequence[Path], workers: int) -> ComponentSurvey:
+    """Count one component."""
+    stages = [_stage(folder) for folder in folders]
+    parts = sorted((folders[-1] / "documents").glob("*.jsonl*"))
+    content = Content()
+    with Progress(f"report {name}", sum(part.stat().st_size for part in parts), "documents") as progress:
+        done = dict(run_tasks(_count_part, [str(part) for part in parts], workers, progress))
+    for index in range(len(parts)):
+        content.add(done[index])
+    return ComponentSurvey(name, stages, content, _tokens(name, roots))
+
+
+def _tokens(name: str, roots: Sequence[Path]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for root in roots:
+        for path in sorted(root.rglob(f"{name}.manifest.json")):
+            tokens = _read_json(path).get("tokens")
+            if isinstance(tokens, int):
+                found[path.parent.name] = tokens
+    return found
+
+
+def _stage(folder: Path) -> StageSurvey:
+    manifest = _read_json(folder / "manifest.json")
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for part in sorted((folder / "dropped").glob("*.jsonl*")):
+        for row in RowReader(InputSlice(str(part), 0, part.stat().st_size, 1, part.stat().st_size)):
+            if isinstance(row, Row):
+                kind = samples.setdefault(reason_kind(str(row.value.get("reason", ""))), [])
+                if len(kind) < SAMPLES:
+                    kind.append(row.value)
+    documents_in, documents, dropped = (int(manifest.get(key) or 0) for key in ("documents_in", "documents", "dropped"))
+    reasons = manifest.get("dropped_by_reason") or {}
+    name = str(manifest.get("stage", folder.parent.name))
+    return StageSurvey(name, folder, documents_in, documents, dropped, reasons, samples)
+
+
+def _count_part(path: str, report: Report) -> Content:
+    content = Content()
+    size = Path(path).stat().st_size
+    reader = RowReader(InputSlice(path, 0, size, 1, size))
+    for row in reader:
+        if isinstance(row, Row) and isinstance(row.value.get("text"), str):
+            _count(content, row.value["text"], row.value.get("metadata"))
+            if content.documents % 64 == 0:
+                report(reader.bytes_read, content.documents)
+    report(size, content.documents)
+    return content
+
+
+def _count(content: Content, text: str, metadata: Any) -> None:
+    known: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
+    origin = known.get("provenance")
+    provenance: dict[str, Any] = origin if isinstance(origin, dict) else {}
+    content.documents += 1
+    content.characters += len(text)
+    content.lengths[max(len(text), 1).bit_length()] += 1
+    content.languages[str(known.get("language") or _language(text))] += 1
+    content.licences[str(provenance.get("licence") or "not stated")[:60]] += 1
+    content.kinds[str(known.get("kind") or provenance.get("source") or "document")] += 1
+    if domain := urlsplit(str(provenance.get("url") or "")).hostname:
+        content.domains[domain] += 1
+    content.formulas += _number(known.get("formulas_kept", known.get("formulas")))
+    if "formulas_kept" in known:
+        content.formulas_in_pages += _number(known.get("formulas"))
+        content.formulas_kept += _number(known["formulas_kept"])
+    if len(content.samples) < SAMPLES:
+        content.samples.append(text[:SAMPLE_CHARACTERS])
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _language(text: str) -> str:
+    """Return the language of the beginning; "unknown" where it is too short or the detector is not installed."""
+    try:
+        from resiliparse.parse.lang import detect_fast
+    except ModuleNotFoundError:
+        return "unknown"
+    language, distance = detect_fast(text[:LANGUAGE_CHARACTERS])
+    return str(language) if distance < LANGUAGE_DISTANCE else "unknown"
