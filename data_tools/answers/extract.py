@@ -17,7 +17,7 @@ _HASHES = re.compile(r"####\s*(.+)")
 _PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
 _CLOSING = re.compile(r"\.?\s*I hope it is correct.*", re.S)
 _ERROR = re.compile(r"Traceback \(most recent call last\)|^\s*\w*(?:Error|Exception): |^Cell In\[", re.M)
-_MATH = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
+_MATH = re.compile(r"\$\$?(.{1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.S)
 _VALUE = re.compile(r"[-+]?(?:\\\$|\$|€|£)?\d[\d,]*(?:\.\d+)?(?:\s?\\?%)?(?:/\d+)?")
 
 

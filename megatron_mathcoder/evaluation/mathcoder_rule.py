@@ -18,7 +18,7 @@ from megatron_mathcoder.evaluation.mathcoder_latex import NotUnderstood, Tree, p
 from megatron_mathcoder.evaluation.mathcoder_values import Scalar, exact_value, python_value
 
 TOLERANCE = 1e-2
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 5_000
 
 _UNITS = (
     "cookies", "screws", "square", "degree", "pints", "mb/h", "mb/s", "kb/hslices", "oranges", "persecond", "ies/hour",

@@ -8,6 +8,7 @@ Does not: evaluate text; the published code called ``eval`` on the answer.
 Source: DeepSeek-Math ``evaluation/eval/ocwcourses_eval_utils.py`` as described in docs/evaluation.md, written anew.
 """
 
+import math
 import re
 
 from data_tools.answers.compare import Policy, compare, compare_values
@@ -62,7 +63,7 @@ def _float(text: str) -> float | None:
 
 def _published_equal(gold: float, answer: float | None) -> bool:
     """Numpy's ``isclose`` for numbers that differ; for numbers near each other or zero, the test that has a sign error."""
-    if answer is None:
+    if answer is None or not math.isfinite(answer):
         return False
     if abs(gold) <= ABSOLUTE or abs(answer) <= ABSOLUTE or abs(gold - answer) <= ABSOLUTE:
         return abs(gold - answer) < MEAN_SHARE * (gold + answer) / 2

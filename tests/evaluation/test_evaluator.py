@@ -40,7 +40,8 @@ def command(model: Path, folder: Path, *more: str) -> list[str]:
 def test_one_recipe_asks_a_tiny_model_every_benchmark(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(tiny_model, tmp_path / "run")) == 0
+    assert main(["import-hf", str(tiny_model), str(tmp_path / "checkpoint")]) == 0
+    assert main(command(tmp_path / "checkpoint", tmp_path / "run")) == 0
     printed = capsys.readouterr().out
     results = json.loads((tmp_path / "run/results.json").read_text())["results"]["quickstart"]
     assert len(results) == 10
@@ -48,7 +49,7 @@ def test_one_recipe_asks_a_tiny_model_every_benchmark(
     assert printed.count("\nquickstart ") == 10
     rows = [json.loads(line) for line in (tmp_path / "run/quickstart/predictions.jsonl").read_text().splitlines()]
     assert len({row["id"] for row in rows}) == 30
-    assert all(len(row["prompt_sha256"]) == 64 and row["versions"]["torch"] and row["model"].startswith("tiny@") for row in rows)
+    assert all(len(row["prompt_sha256"]) == 64 and row["versions"]["torch"] and row["model"].startswith("hf-") for row in rows)
     page = (tmp_path / "run/report.html").read_text()
     assert "<h1>Evaluation</h1>" in page
     assert "http" not in page.split("<table>")[0]

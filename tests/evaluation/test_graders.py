@@ -1,6 +1,7 @@
 """The graders by name: gold answers against themselves, published rules with their known defects, the last layer."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,24 @@ def test_mathcoder2_s_clean_up_leaves_golds_equal_to_themselves() -> None:
 )
 def test_the_answer_a_text_states_is_found_and_no_other(graders: Graders, text: str, answer: str | None) -> None:
     assert graders.grade("strict", "1", text).answer == answer
+
+
+HOSTILE = {
+    "open math": "\\(" * 10_000, "boxes": "\\boxed{" * 3000,
+    "sum": "1+" * 10_000, "dollars": "$" * 20_000, "digits": "9" * 20_000,
+    "numbers": "12 " * 6600, "phrase": "The answer is " + "x" * 19_900, "phrases": "final answer is " * 1300,
+    "roots": "\\sqrt" * 4000,
+    "powers": "9^" * 10_000 + "9", "lines": "a\n" * 10_000, "letters": "abc " * 5000, "brackets": "(" * 20_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_20_kb_answer_costs_no_grader_a_cpu_second(graders: Graders, name: str) -> None:
+    for grader in Graders.NAMES:
+        begin = time.thread_time()
+        for benchmark in ("gsm8k", "math"):
+            assert graders.grade(grader, "12345", HOSTILE[name], benchmark).verdict.status != "right"
+        assert time.thread_time() - begin < 2
 
 
 def test_what_our_reader_has_no_form_for_is_asked_of_math_verify_in_the_sandbox(graders: Graders) -> None:
