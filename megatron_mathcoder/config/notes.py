@@ -73,6 +73,17 @@ def random_weights_depend_on_the_pipeline(config: RunConfig, steps: int, world_s
     return f"parallel.pipeline_model_parallel_size = {stages}: random initial weights are not those of another pipeline size"
 
 
+def a_stall_is_seen_too_late(config: RunConfig, steps: int, world_size: int) -> str:
+    """A collective that waits too long fails the run; stacks written before tell why."""
+    minutes, timeout = config.guard.stall_minutes, config.parallel.distributed_timeout_minutes
+    if world_size == 1 or not minutes or minutes < timeout:
+        return ""
+    return (
+        f"guard.stall_minutes = {minutes}: a rank that hangs fails the others' collectives first, after "
+        f"parallel.distributed_timeout_minutes = {timeout}"
+    )
+
+
 def changes_stay_allowed(config: RunConfig, steps: int, world_size: int) -> str:
     """A permission left in the recipe lets the next, unmeant change through."""
     if not config.checkpoint.allow_changes:
@@ -89,6 +100,7 @@ NOTES: tuple[Callable[[RunConfig, int, int], str], ...] = (
     pipeline_is_mostly_empty,
     nothing_to_overlap,
     random_weights_depend_on_the_pipeline,
+    a_stall_is_seen_too_late,
     changes_stay_allowed,
 )
 """The notes, in the order they are said."""

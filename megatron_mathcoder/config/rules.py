@@ -14,6 +14,7 @@ models of the family exist in which it is not.
 from collections.abc import Callable
 
 from megatron_mathcoder.config import dataset_rules as dataset
+from megatron_mathcoder.config import guard_rules as guard
 from megatron_mathcoder.config import layout_rules as layout
 from megatron_mathcoder.config import optimizer_rules as optimizer
 from megatron_mathcoder.config import resume_rules as resume
@@ -113,6 +114,7 @@ RULES: tuple[Callable[[RunConfig], str], ...] = (
     training.validation_has_samples,
     training.a_checkpoint_before_the_newest_is_kept,
     training.exports_are_of_checkpoints,
+    guard.end_on_stall_needs_a_limit,
     resume.allowed_changes_are_keys,
     resume.allowed_changes_can_be_made,
 )
@@ -132,5 +134,6 @@ STEP_RULES: tuple[Callable[[RunConfig, int], str], ...] = (
     optimizer.wsd_decay_starts_after_warmup,
     optimizer.decay_ends_with_the_run,
     optimizer.rate_is_not_zero_after_the_decay,
+    guard.spikes_are_judged_before_the_end,
 )
 """The rules that need the run's length in optimizer steps."""

@@ -13,6 +13,7 @@ once per killed rank. Here a pipe does, and its end tells when a writer has died
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import queue
@@ -98,6 +99,8 @@ def _write_file(parent: int, transforms: Any, number: int, bucket: Any, pipe: Co
     """Write one file, in a process of its own, and say what became of it."""
     from megatron.core.dist_checkpointing.strategies.filesystem_async import FileSystemWriterAsync
 
+    # What the rank has on its device is not this process's to free.
+    gc.disable()
     for each in SIGNALS_TO_RANKS:
         signal.signal(each, signal.SIG_IGN)
     _die_with(parent)

@@ -4,13 +4,11 @@ Decides: the order of a run: steps, validations, saves, and when it ends.
 Does not: build its parts (``main.py``) or know what happens inside a step (``step.py``).
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-import torch.distributed as dist
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
@@ -19,7 +17,6 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, newest_sound_checkpoint
 from megatron_mathcoder.config.batch import global_batch_size
 from megatron_mathcoder.config.errors import TrainingError
-from megatron_mathcoder.config.flops import training_flops_per_token
 from megatron_mathcoder.config.run_folder import EVENTS_FILE, checkpoint_step
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.dataset.batch import BatchShape, MicroBatch, micro_batches
@@ -35,6 +32,7 @@ from megatron_mathcoder.trainer.optimizer import set_schedule
 from megatron_mathcoder.trainer.stall_watch import StallWatch
 from megatron_mathcoder.trainer.state import TrainState
 from megatron_mathcoder.trainer.step import StepResult, StepRunner
+from megatron_mathcoder.trainer.step_row import step_row
 from megatron_mathcoder.trainer.step_time import slowest_rank
 from megatron_mathcoder.trainer.stop_signal import StopSignal
 from megatron_mathcoder.trainer.validation import held_out_streams, sample_or_blank, samples_to_use
@@ -150,33 +148,9 @@ class Trainer:
         blocked, self._blocked = self._blocked, dict.fromkeys(self._blocked, 0.0)
         if self.metrics is None:
             return
-        tokens = global_batch_size(self.config.training, self.config.dataset) * self.config.dataset.seq_length
-        rate = tokens / seconds
-        peak = self.platform.peak_flops()
-        flops = rate * training_flops_per_token(self.config.model, self.config.dataset.seq_length)
-        # The slowest reader keeps all ranks waiting.
-        data = min(slowest.data, result.seconds.data + result.seconds.forward_backward)
-        row = {
-            "step": self.state.step,
-            "loss": result.loss if math.isfinite(result.loss) else None,
-            "grad_norm": result.grad_norm if math.isfinite(result.grad_norm) else None,
-            "learning_rate": learning_rate,
-            "skipped": int(bool(result.skipped)),
-            "consumed_tokens": self.state.consumed_tokens,
-            "consumed_samples": self.state.consumed_samples,
-            "tokens_per_second": rate,
-            "mfu": flops / (peak * dist.get_world_size()) if peak else None,
-            "seconds": seconds,
-            "data_seconds": data,
-            "forward_backward_seconds": result.seconds.data + result.seconds.forward_backward - data,
-            "optimizer_seconds": result.seconds.optimizer,
-            **blocked,
-            "slowest_rank": slowest.rank,
-            "slowest_over_median": slowest.over_median,
-        }
-        is_slow = slowest.over_median >= SLOW_RANK
+        row = step_row(self.config, self.platform, self.state, result, slowest, learning_rate, seconds)
         host = f"rank {slowest.rank} on {self.hosts[slowest.rank]} {slowest.over_median:.1f} × the median's time"
-        self.metrics.log_step(row, host if is_slow else "")
+        self.metrics.log_step(row | blocked, host if slowest.over_median >= SLOW_RANK else "")
 
     def _log_skip(self, result: StepResult, samples: int) -> None:
         if self.metrics is None:

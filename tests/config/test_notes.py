@@ -54,6 +54,15 @@ SAID = [
         "parallel.pipeline_model_parallel_size = 4: random initial weights are not those of another pipeline size",
     ),
     (
+        "a_stall_is_seen_too_late",
+        ["guard.stall_minutes=30", "parallel.distributed_timeout_minutes=20"],
+        2,
+        (
+            "guard.stall_minutes = 30.0: a rank that hangs fails the others' collectives first, after "
+            "parallel.distributed_timeout_minutes = 20.0"
+        ),
+    ),
+    (
         "changes_stay_allowed",
         ['checkpoint.allow_changes=["optimizer.lr", "run.seed"]'],
         1,

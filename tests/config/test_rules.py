@@ -478,6 +478,22 @@ BROKEN: list[tuple[str, str, str]] = [
         ),
     ),
     (
+        "end_on_stall_needs_a_limit",
+        "guard.end_on_stall=true guard.stall_minutes=0",
+        (
+            "guard.end_on_stall = true: has no effect with guard.stall_minutes = 0; give the minutes, 15 is usual, "
+            "or set it to false"
+        ),
+    ),
+    (
+        "spikes_are_judged_before_the_end",
+        "guard.spike_sigma=6 guard.spike_window_steps=100",
+        (
+            "guard.spike_window_steps = 100: must be less than the run's 100 steps, or no loss is ever compared with "
+            "guard.spike_sigma = 6.0; shorten it or set spike_sigma to 0"
+        ),
+    ),
+    (
         "rate_is_not_zero_after_the_decay",
         "optimizer.lr_decay_steps=60 optimizer.decay_ends_with_run=false",
         (
