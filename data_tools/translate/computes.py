@@ -7,6 +7,7 @@ Does not: notice a computation that does nothing (``x + 0``). It is a filter aga
 """
 
 import ast
+import math
 from collections.abc import Iterator
 
 CONVERSIONS = frozenset(
@@ -53,6 +54,7 @@ CONVERSIONS = frozenset(
     ]
 )
 """Calls that only dress what they are given."""
+FRACTIONS = frozenset(["Rational", "Fraction"])
 PRINTERS = frozenset(["print", "pprint", "write", "display"])
 
 
@@ -88,6 +90,12 @@ def _called_name(call: ast.Call) -> str:
     if isinstance(call.func, ast.Name):
         return call.func.id
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _reduces(call: ast.Call) -> bool:
+    """Say whether a fraction of two written numbers comes out with smaller ones: that much it computes."""
+    parts = [argument.value for argument in call.args if isinstance(argument, ast.Constant) and isinstance(argument.value, int)]
+    return len(parts) == 2 and (math.gcd(*parts) > 1 or parts[1] == 1)
 
 
 class _Flow:
@@ -146,7 +154,7 @@ class _Flow:
             return True
         if isinstance(call.func, ast.Name) and name in self.functions:
             return self._returns_computed(name)
-        return name not in CONVERSIONS
+        return name not in CONVERSIONS or (name in FRACTIONS and _reduces(call))
 
     def _returns_computed(self, name: str) -> bool:
         if name in self._asked:

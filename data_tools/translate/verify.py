@@ -42,15 +42,48 @@ LABEL = re.compile(r"^[^:{}\[\]]*[A-Za-z][^:{}\[\]]*:\s+(?=\S)")
 FLOAT = re.compile(r"\d\.\d*[1-9]|\d[eE][-+]?\d")
 TINY = re.compile(r"-?\d+(?:\.\d+)?[eE]-(?:9|[1-9]\d+)\b")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
+GREEK = "|".join(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "eta",
+        "theta",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Lambda",
+        "Omega",
+    ]
+)
+BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|vec)\s*\{(\w)\}")
+PRODUCT = re.compile(r"(?<![A-Za-z\\])[a-z]{2,3}(?![A-Za-z(])")
+DEGREES = re.compile(r"(-?[\d.]+)\s*\^\s*\{?\\circ\}?")
 WRAPPERS = (
     (re.compile(r"\b(?:np|numpy)\.(?:float|int|uint|complex|bool)\w*\(([^()]*)\)"), r"\1"),
     (re.compile(r"\bFraction\((-?\d+), (\d+)\)"), r"\1/\2"),
     (re.compile(r"\b(?:Decimal|mpf)\('([^']*)'\)"), r"\1"),
     (re.compile(r"(?<=\d)j\b"), "*I"),
     (re.compile(r"\boo\b"), r"\\infty "),
+    (re.compile(rf"\b({GREEK})_?\b(?!\()"), r"\\\1 "),
+    (re.compile(r"\b([A-Za-z])_(?![A-Za-z0-9_])"), r"\1"),
 )
 BARE_ARRAY = re.compile(r"\[[-\d.eE+\s\[\]]+\]")
 DICTIONARY = re.compile(r"\{(\w+: [^{}:]+(?:, \w+: [^{}:]+)+)\}")
+DIVISOR = re.compile(r"/\s*([A-Za-z]\w*)(?![\w(])")
 BETWEEN = re.compile(r"^\(?([^<&|]+?) (<=?) (\w+)\)? & \(?\3 (<=?) ([^<&|]+?)\)?$")
 
 
@@ -98,12 +131,14 @@ def judge(result: str, output: str) -> Verification:
 
 def _disagreement(stated: str, shown: str) -> Verification:
     """Tell what is refuted from what cannot be judged: words, and what has no form here."""
+    if {stated, shown} == {"True", "False"}:
+        return Verification("refuted", "the output differs: the other truth value")
     for side, text in (("stated", stated), ("printed", shown)):
-        value = read_answer(text)
-        if isinstance(value, Text | Choice | Unreadable) and not {stated, shown} <= {"True", "False"}:
+        if isinstance(read_answer(text), Text | Choice | Unreadable):
             return Verification("unverifiable", f"the {side} result is not a value that can be read")
     verdict = compare(stated, shown, EXACT)
-    return Verification("refuted" if verdict.status == "wrong" else "unverifiable", f"the output differs: {verdict.reason}")
+    refuted = verdict.status == "wrong" and "words" not in verdict.reason
+    return Verification("refuted" if refuted else "unverifiable", f"the output differs: {verdict.reason}")
 
 
 def stated_forms(result: str) -> tuple[list[str], bool]:
@@ -115,14 +150,19 @@ def stated_forms(result: str) -> tuple[list[str], bool]:
     text = APPROXIMATELY.sub("", REMARK.sub("", text))
     said = SAYS.sub("", text) if len(text) < MAX_SENTENCE else text
     behind = APPROXIMATELY.sub("", re.split(r"\\approx|≈|(?<![<>!=])=(?!=)", said)[-1])
-    return _distinct((text, said, behind, CONSTANT.sub("", behind))), approximate
+    # ``2xy`` is a product and ``xy`` may be; a bold letter is a variable.
+    plain = PRODUCT.sub(lambda match: " ".join(match[0]), BOLD.sub(r"\1 ", behind))
+    degrees = DEGREES.fullmatch(behind)
+    radians = rf"\frac{{{degrees[1]}\pi}}{{180}}" if degrees else ""
+    return _distinct((text, said, plain, radians, behind, CONSTANT.sub("", behind))), approximate
 
 
 def shown_forms(line: str) -> list[str]:
     """Return what a printed line may mean, the barest form last."""
     for pattern, form in WRAPPERS:
         line = pattern.sub(form, line)
-    forms = [line, TINY.sub("0", line)]
+    # ``2/x`` looks like a number with a unit; in brackets the variable is one.
+    forms = [line, DIVISOR.sub(r"/(\1)", line), TINY.sub("0", line)]
     line = forms[-1]
     if between := BETWEEN.match(line):
         opening, closing = "(["[between[2] == "<="], ")]"[between[4] == "<="]

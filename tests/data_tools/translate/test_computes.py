@@ -34,6 +34,7 @@ def test_literals(code):
     "code",
     [
         "print(6 * 7)",
+        "from sympy import Rational\nprint(Rational(2, 100))",
         "x = 6\ny = x * 7\nprint(y)",
         "from sympy import *\nx = symbols('x')\nprint(solve(x**2 - 1, x))",
         "def f(n):\n    return n * 2\nprint(f(3))",

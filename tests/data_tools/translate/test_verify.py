@@ -38,6 +38,8 @@ VERIFIED = [
     ("5", "x = 5"), ("5", "The answer is 5"), ("5", "Result: 5.0"), ("5", "np.float64(5.0)"), (r"120^\circ", "120"),
     (r"\$45.50", "45.5"), ("x^2 + y^2 = 25", "Eq(x**2 + y**2, 25)"), ("2, 3", "2\n3"), (r"\infty", "oo"), ("True", "True"),
     (r"\sqrt{2} \approx 1.414", "1.4142135623730951"), ("(1, 2, 3)", "[1 2 3]"), ("(2,3)", "{a: 2, b: 3}"), ("f'(x) = 3x^2", "3*x**2"),
+    (r"\frac{2}{i}", "2/i"), (r"\frac{a_k\cdot x+1}{1\cdot x + 0}", "a_k + 1/x"), (r"60 \text{ km/h}", "60"),
+    (r"\alpha^2 + \beta^2", "alpha**2 + beta**2"), (r"2|\lambda|", "2*Abs(lambda_)"), ("9 + N", "N_ + 9"), ("u^2 + 2uvi - v^2", "u**2 + 2*I*u*v - v**2"), (r"108^\circ", "3*pi/5"), ("(x + y)^2 - 2xy", "x**2 + y**2"),
     ("5", "step 1: 2\nstep 2: 3\nanswer: 5"),
 ]  # fmt: skip
 
