@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' '*.sbatch' .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all test-gpu test-slurm bench check format clean
+.PHONY: help install quickstart demo test test-all test-gpu test-slurm bench check format clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ $(STAMP): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 
 quickstart: install ## the main job on this CPU: raw text to a trained, exported, generating model
 	@bash launch/quickstart.sh
+
+demo: install ## word problems: a model that has its code run beside one that calculates in words
+	@bash launch/demo.sh
 
 test: install ## the tests, without the slow ones
 	$(PYTEST)

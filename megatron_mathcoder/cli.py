@@ -53,6 +53,7 @@ VERBS: dict[str, Verb] = {
     "verify-hf": Verb("checkpoints_convert.verify:run", "compare a Hugging Face folder and a checkpoint, byte for byte"),
     "evaluate": Verb("megatron_mathcoder.evaluation.evaluator:run", "ask models the benchmarks of a recipe, and judge them"),
     "grade": Verb("megatron_mathcoder.evaluation.grade:run", "judge recorded answers by value, or by a published rule"),
+    "word-problems": Verb("data_tools.word_problems:run", "templated word problems with solutions, for the demo"),
     "interpolate": Verb(
         "megatron_mathcoder.inference.interpolate:run", "write new problems between easy and hard ones, by a model"
     ),

@@ -100,6 +100,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mathematics": Benchmark("Mathematics", _plain, "math", "few-shot-cot", published="mathcoder"),
     "mmlu_stem": Benchmark("MMLU-STEM", _letter, "choice", "few-shot-cot"),
     "olympiadbench": Benchmark("OlympiadBench", _olympiad, "math", "few-shot-cot"),
+    # Of `mathcoder word-problems`: the demo's.
+    "word_problems": Benchmark("Word problems", _plain, "word", "zero-shot-lce", published="mathcoder"),
 }
 
 

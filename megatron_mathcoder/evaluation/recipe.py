@@ -9,7 +9,17 @@ from typing import Literal
 from megatron_mathcoder.config.errors import ConfigError
 
 BenchmarkName = Literal[
-    "gsm8k", "math", "sat", "ocw", "mmlu_math", "svamp", "simuleq", "mathematics", "mmlu_stem", "olympiadbench"
+    "gsm8k",
+    "math",
+    "sat",
+    "ocw",
+    "mmlu_math",
+    "svamp",
+    "simuleq",
+    "mathematics",
+    "mmlu_stem",
+    "olympiadbench",
+    "word_problems",
 ]
 ProtocolName = Literal["default", "few-shot-cot", "few-shot-pal", "few-shot-tir", "zero-shot-lce", "log-likelihood"]
 
@@ -29,7 +39,7 @@ class BenchmarkEntry:
     """A benchmark to ask."""
 
     name: BenchmarkName
-    """Which of the ten it is."""
+    """Which it is."""
     path: str
     """Its file as published, a folder of MATH, or hf:NAME:CONFIG:SPLIT."""
     protocol: ProtocolName = "default"
