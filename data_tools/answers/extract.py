@@ -1,7 +1,7 @@
 """The final answer in a model's text.
 
 Decides: what counts as stating an answer, most explicit first: ``\\boxed{…}``, ``#### …``, "the answer is …", a text that is
-nothing but an answer, a last sentence with a single value in it. Several boxes on the last line are several values.
+nothing but an answer, a single line whose last sentence has one value. Several boxes on the last line are several values.
 Does not: fish: the last of many numbers in prose, or a number in a traceback, is nobody's answer. A protocol with a narrower rule
 of its own (MathCoder's, MAmmoTH's, DeepSeek's) has it in its grader.
 """
@@ -35,7 +35,7 @@ def final_answer(text: str) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and len(text) <= BARE_CHARACTERS and not _is_sentence(text):
         return text
-    return _only_value(lines[-1], text)
+    return _only_value(lines[-1], text) if len(lines) == 1 else None
 
 
 def _boxes(text: str) -> str | None:

@@ -5,13 +5,12 @@ OpenAI-compatible server; ``vllm:FOLDER`` the same folder through vLLM.
 Does not: export a checkpoint (``evaluation`` may).
 """
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from data_tools.llm.interface import LanguageModel
-from megatron_mathcoder.config.errors import ConfigError, PlatformError
+from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH, TransformersModel
 
 
@@ -40,8 +39,6 @@ def _server(name: str) -> Iterator[LanguageModel]:
 
 
 def _vllm(folder: str) -> Iterator[LanguageModel]:
-    try:
-        vllm_offline = importlib.import_module("data_tools.llm.vllm_offline")
-    except ImportError:
-        raise PlatformError("vLLM is not installed; install it on the GPU machine, or name a server") from None
-    yield vllm_offline.VllmOffline(folder)
+    from data_tools.llm.vllm_offline import VllmOffline
+
+    yield VllmOffline(folder)

@@ -88,6 +88,7 @@ def test_mathcoder2_s_clean_up_leaves_golds_equal_to_themselves() -> None:
         ("18", "18"),
         ("She makes \\( 18 \\) dollars every day.", "18"),
         ("We have 3 apples and 4 pears.", None),
+        ("Let me try again.\n\nDan is $1 short.", None),
         ("Traceback (most recent call last)\n3", None),
         ("", None),
     ],
@@ -112,6 +113,21 @@ def test_a_20_kb_answer_costs_no_grader_a_cpu_second(graders: Graders, name: str
         for benchmark in ("gsm8k", "math"):
             assert graders.grade(grader, "12345", HOSTILE[name], benchmark).verdict.status != "right"
         assert time.thread_time() - begin < 2
+
+
+@pytest.mark.parametrize("name", ["strict", "lenient"])
+def test_no_adjudicated_pair_is_accepted_wrongly_when_its_answer_must_be_found_first(
+    shared_data: Path, graders: Graders, name: str
+) -> None:
+    right = {"T": True, "F": False, "M": False, "R": name == "lenient"}
+    rows = [json.loads(line) for line in (shared_data / "adjudicated_answer_pairs.jsonl").read_text().splitlines()]
+    judged = [
+        (graders.grade(name, row["gold"], row["completion"]).verdict.status == "right", right[row["label"]])
+        for row in rows
+        if row["label"] != "A"
+    ]
+    assert (True, False) not in judged
+    assert sum(seen == meant for seen, meant in judged) / len(judged) >= 0.99
 
 
 def test_what_our_reader_has_no_form_for_is_asked_of_math_verify_in_the_sandbox(graders: Graders) -> None:

@@ -186,6 +186,7 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
     for arguments, message in (
         ([], "no model: name a folder"),
         (["http://localhost:1/v1"], "write http://localhost:1/v1#MODEL"),
+        (["vllm:gone"], "vLLM cannot be used here"),
         ([str(tmp_path)], "no config.json is in it"),
         ([str(tiny_model), "--problems", "x.jsonl"], "--problems needs --output"),
         ([str(tiny_model), "--temperature", "-1"], "it must be 0 or more"),
