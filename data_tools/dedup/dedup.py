@@ -9,6 +9,7 @@ A job array does it in two runs of the same command, one for each pass.
 """
 
 import argparse
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,12 +22,15 @@ from data_tools.dedup.clusters import EXACT, MIN_SIMILARITY, NEAR, NOT_A_COPY, f
 from data_tools.dedup.signatures import BANDS, ROWS, SHINGLE_WORDS, Signatures, sign
 from data_tools.document import Document, Dropped
 from data_tools.document_stage import filter_parser, input_documents, make_documents
+from data_tools.inputs import find_files
 from data_tools.letters import MAX_LETTERS
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
 from data_tools.progress import Progress
 from data_tools.sources import Source, SourceSlice
+from data_tools.sources.record_files import RecordFiles
 from data_tools.stage import PartialFolder, Record, finished_manifest, identity, run_slices
+from megatron_mathcoder.config.errors import DataError
 
 VERSION = 1
 REASONS = {EXACT: "exact duplicate", NEAR: "near duplicate"}
@@ -125,14 +129,26 @@ class MarkedSlice:
 
 
 class MarkedDocuments:
-    """Source of the documents of ``source`` that are no copies."""
+    """Source of the documents of ``source`` that are no copies. ``firsts``: the number of each slice's first document among all.
 
-    def __init__(self, source: Source, counts: Sequence[int], folder: Path) -> None:
-        self.settings = source.settings | _settings()
+    ``among`` is a hash of all inputs, since what is a copy depends on them too.
+    """
+
+    def __init__(self, source: Source, firsts: Sequence[int], folder: Path, among: str) -> None:
+        self.settings = source.settings | _settings() | {"among": among}
         self.inputs = source.inputs
         self.choices = source.choices | set(REASONS.values())
-        first = np.cumsum([0, *counts]).tolist()
-        self.slices = [MarkedSlice(piece, first[index], str(folder)) for index, piece in enumerate(source.slices)]
+        self.slices = [MarkedSlice(piece, firsts[index], str(folder)) for index, piece in enumerate(source.slices)]
+
+
+class AllDocuments:
+    """Several sources one after the other."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.settings: dict[str, Any] = {"sources": [source.settings for source in sources]} | _settings()
+        self.inputs = [entry for source in sources for entry in source.inputs]
+        self.choices: frozenset[str] = frozenset()
+        self.slices = [piece for source in sources for piece in source.slices]
 
 
 def _settings() -> dict[str, Any]:
@@ -140,31 +156,62 @@ def _settings() -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return filter_parser(
+    parser = filter_parser(
         prog="mathcoder dedup",
         description="Documents without copies. Of copies the first stays: name the inputs in the order of preference.",
     )
+    parser.add_argument(
+        "--each",
+        action="store_true",
+        help="make a folder of each INPUT, DIR/NAME, without copies within it or of an earlier INPUT",
+    )
+    return parser
+
+
+def _outputs(options: argparse.Namespace) -> dict[Path, Source]:
+    """Return what is to be made, and from which documents."""
+    if not options.each:
+        return {options.output: input_documents(options)}
+    find_files(options.inputs)
+    outputs: dict[Path, Source] = {}
+    for name in options.inputs:
+        path = options.output / Path(name).name.split(".")[0]
+        if path in outputs:
+            raise DataError(f"--each would make {path} of two inputs; give the folders different last names")
+        outputs[path] = RecordFiles([name], options.text_field, options.id_field, options.workers)
+    return outputs
 
 
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
-    source = input_documents(options)
-    output: Path = options.output
-    wanted = identity("dedup", source.settings | _settings(), source.inputs)
-    if not finished_manifest(output / "manifest.json", wanted, options.overwrite):
-        counts = _sign_all(source, output.with_name(output.name + ".signatures"), wanted, options)
+    outputs = _outputs(options)
+    everything = AllDocuments(list(outputs.values()))
+    wanted = identity("dedup", everything.settings, everything.inputs)
+    among = hashlib.sha256("".join(entry["sha256"] for entry in everything.inputs).encode()).hexdigest()
+    folder = options.output.with_name(options.output.name + ".signatures")
+    firsts = [0] * len(everything.slices)
+    if not all(_is_finished(path, MarkedDocuments(source, firsts, folder, among), options) for path, source in outputs.items()):
+        counts = _sign_all(everything, folder, wanted, options)
         if counts is None:
             print("then run the same parts again, to write the documents")
             return 0
-    else:
-        counts = []
-    folder = output.with_name(output.name + ".signatures")
-    marked = MarkedDocuments(source, counts or [0] * len(source.slices), folder)
-    if make_documents("dedup", marked, None, options) is not None and folder.exists():
+        firsts = np.cumsum([0, *counts]).tolist()
+    made = []
+    for path, source in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        given = argparse.Namespace(**{**vars(options), "output": path})
+        made.append(make_documents("dedup", MarkedDocuments(source, firsts, folder, among), None, given))
+        firsts = firsts[len(source.slices) :]
+    if None not in made and folder.exists():
         with PartialFolder(folder, wanted, options.overwrite) as signatures:
             signatures.remove()
     return 0
+
+
+def _is_finished(path: Path, marked: MarkedDocuments, options: argparse.Namespace) -> bool:
+    wanted = identity("dedup", marked.settings, marked.inputs)
+    return finished_manifest(path / "manifest.json", wanted, options.overwrite) is not None
 
 
 def _sign_all(source: Source, path: Path, wanted: Record, options: argparse.Namespace) -> list[int] | None:

@@ -11,6 +11,7 @@ from data_tools.benchmarks import read_benchmark
 from data_tools.dedup.clusters import EXACT, NEAR, find_copies, same_problem
 from data_tools.dedup.dedup import run
 from data_tools.dedup.signatures import PERMUTATIONS, SHINGLE_WORDS, sign
+from megatron_mathcoder.config.errors import DataError
 from tests.data_tools.conftest import write_documents
 from tests.data_tools.test_prepare import contents, rows_of
 
@@ -151,3 +152,18 @@ def test_clusters_of_copies_of_copies_keep_the_first(pages: list[str]) -> None:
     assert find_copies([]).kept.tolist() == []
     near = find_copies([sign([pages[0], pages[0] + " and one more"])])
     assert near.kind.tolist() == [0, NEAR]
+
+
+def test_each_input_gets_a_folder_of_its_own(pages: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    write_documents(tmp_path / "b/x.jsonl", [pages[0], pages[1]])
+    write_documents(tmp_path / "a/x.jsonl", [pages[1], pages[2], pages[2], pages[0]])
+    given = [str(tmp_path / "b"), str(tmp_path / "a"), "--each", "--output", str(tmp_path / "out")]
+    assert run(given) == 0
+    assert [row["id"] for row in rows_of(tmp_path / "out/b/documents")] == ["d0", "d1"]
+    assert [row["id"] for row in rows_of(tmp_path / "out/a/documents")] == ["d1"]
+    assert [row["kept"] for row in rows_of(tmp_path / "out/a/dropped")] == ["d1", "d1", "d0"]
+    assert run(given) == 0
+    with pytest.raises(DataError, match=r"--each would make .*o/x of two inputs; give the folders different last names"):
+        run([str(tmp_path / "b/x.jsonl"), str(tmp_path / "a/x.jsonl"), "--each", "--output", str(tmp_path / "o")])

@@ -1,0 +1,1 @@
+"""A recipe of data: which corpora become which components of a blend, through which stages."""
