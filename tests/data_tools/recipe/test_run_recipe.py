@@ -1,0 +1,170 @@
+import itertools
+import json
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_tools.recipe.commands import STAGES, commands
+from data_tools.recipe.run_recipe import run
+from data_tools.recipe.schema import load_recipe
+from megatron_mathcoder.config.errors import ConfigError, DataError
+from tests.data_tools.conftest import ROOT, command
+
+PUBLISHED = ROOT / "launch/recipes/mathcoder2_data.toml"
+RECIPE = """
+[data]
+folder = "out"
+corpora = "{data}"
+max_reject_fraction = 0.05
+
+[decontaminate]
+benchmarks = ["{data}/benchmarks/svamp.json"]
+
+[[components]]
+name = "problems"
+source = "record_files"
+inputs = ["benchmarks/gsm8k_test.jsonl", "benchmarks/mmlu_math_questions.jsonl"]
+options = ["--text-field", "question"]
+epochs = 2
+
+[[components]]
+name = "questions"
+source = "record_files"
+inputs = ["benchmarks/mmlu_stem.jsonl"]
+options = ["--text-field", "question"]
+
+[[components]]
+name = "later"
+source = "record_files"
+inputs = []
+
+[[tokenizers]]
+name = "mistral"
+path = "{data}/tokenizers/mistral_v1.model"
+"""
+
+
+@pytest.fixture
+def recipe(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "r.toml").write_text(RECIPE.format(data=shared_data))
+    monkeypatch.chdir(tmp_path)
+    return "r.toml"
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Return the files that make the result; manifests hold a date."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith("manifest.json")
+    }
+
+
+def test_all_stages_conserve_documents_and_end_in_a_blend(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([recipe]) == 0
+    printed = capsys.readouterr().out
+    assert "later: has no inputs, so it is left out" in printed
+    for found in re.finditer(r"(\d+) documents in = (\d+) out \+ (\d+) dropped", printed):
+        assert int(found[1]) == int(found[2]) + int(found[3])
+    documents = {}
+    for name in ("problems", "questions"):
+        manifests = [
+            json.loads(Path(f"out/{stage}/{name}/manifest.json").read_bytes()) for stage in STAGES[:4] if stage != "filter"
+        ]
+        for before, after in itertools.pairwise(manifests):
+            assert after["documents_in"] == before["documents"]
+        tokens = json.loads(Path(f"out/tokens/mistral/{name}.manifest.json").read_bytes())
+        assert tokens["documents"] == manifests[-1]["documents"]
+        documents[name] = tokens
+    blend = json.loads(Path("out/blend-mistral.json").read_bytes())["components"]
+    drawn = [2 * documents["problems"]["tokens"], documents["questions"]["tokens"]]
+    assert [row["epochs"] for row in blend] == [2.0, 1.0]
+    assert np.allclose([row["weight"] for row in blend], np.array(drawn) / sum(drawn))
+    assert 'prefix = "out/tokens/mistral/problems"\nepochs = 2.0' in Path("out/blend-mistral.toml").read_text()
+    # The MMLU questions that both components hold stay in the first alone.
+    assert "exact duplicate" in json.loads(Path("out/dedup/questions/manifest.json").read_bytes())["dropped_by_reason"]
+    before = outputs(Path("out"))
+    assert run([recipe]) == 0
+    assert capsys.readouterr().out.count("nothing to do") == 8
+    assert outputs(Path("out")) == before
+
+
+def test_stages_and_parts_alone_give_the_same_bytes(recipe: str) -> None:
+    assert run([recipe, "--set", "data.folder=whole"]) == 0
+    for stage in STAGES:
+        for _ in range(2 if stage == "dedup" else 1):
+            for share in ("2/2", "1/2"):
+                assert run([recipe, "--set", "data.folder=parts", "--stage", stage, "--part", share]) == 0
+    for name in ("decontaminate", "dedup", "tokens"):
+        assert outputs(Path("parts") / name) == outputs(Path("whole") / name), name
+
+
+def test_a_dry_run_prints_what_it_would_do(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([recipe, "--dry-run", "--stage", "tokenize/questions"]) == 0
+    printed = capsys.readouterr().out
+    assert "$ mathcoder tokenize out/dedup/questions --tokenizer" in printed
+    assert printed.count("$ mathcoder") == 1
+    assert not Path("out").exists()
+
+
+def test_the_published_recipe_has_the_six_components() -> None:
+    recipe = load_recipe(PUBLISHED)
+    assert len(recipe.components) == 6
+    assert {command.stage for command in commands(recipe)} == {"prepare", "decontaminate", "dedup", "tokenize"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "components.0.nam=x"], r"r.toml: components.0.nam = \"x\": no such key; did you mean components.0.name\?"),
+        (["--set", "components.1.name=problems"], "components.1.name = 'problems': is there twice; give each its own"),
+        (["--set", "components.1.name=a/b"], "components.1.name = 'a/b': is a folder's name too"),
+        (["--set", "components.0.epochs=0"], "components.0.epochs = 0.0: must be above 0"),
+        (["--stage", "dedupe"], "--stage 'dedupe': no such stage; there are prepare, filter,"),
+        (["--stage", "dedup/x"], "--stage 'dedup/x': no such component; there are problems, questions, later"),
+        (["--part", "1/2"], "--part 1/2 needs --stage: a stage begins when all parts of the one before have ended"),
+        (["--stage", "blend"], "problems.manifest.json is not there; run the stage tokenize first"),
+    ],
+)
+def test_what_a_person_gets_wrong(recipe: str, arguments: list[str], message: str) -> None:
+    with pytest.raises((ConfigError, DataError)) as error:
+        run([recipe, *arguments])
+    assert re.search(message, str(error.value)), str(error.value)
+
+
+def killed_until_done(recipe: str, folder: str, workers: int, seed: int, kills: int) -> None:
+    """Run the recipe, kill -9 it ``kills`` times at random moments, and let it end."""
+    rng = random.Random(seed)
+    given = command("data", recipe, "--set", f"data.folder={folder}", "--set", f"data.workers={workers}")
+    for _ in range(kills):
+        process = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(given, check=True, stdout=subprocess.DEVNULL, timeout=240)
+
+
+def test_kill_9_changes_nothing(recipe: str) -> None:
+    assert run([recipe, "--set", "data.folder=whole"]) == 0
+    killed_until_done(recipe, "killed", workers=2, seed=1, kills=2)
+    assert outputs(Path("killed") / "dedup") == outputs(Path("whole") / "dedup")
+    assert outputs(Path("killed") / "tokens") == outputs(Path("whole") / "tokens")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_kill_9_at_fifty_points_changes_nothing(recipe: str, workers: int) -> None:
+    assert run([recipe, "--set", "data.folder=whole"]) == 0
+    for seed in range(10):
+        folder = f"killed-{seed}"
+        killed_until_done(recipe, folder, workers, seed, kills=5)
+        for name in ("prepare", "decontaminate", "dedup", "tokens"):
+            found, expected = outputs(Path(folder) / name), outputs(Path("whole") / name)
+            assert {path: found.get(path) for path in expected} == expected, (seed, name)
