@@ -21,8 +21,8 @@ MAX_PART_BYTES = 256 * 2**20
 
 COPY_BYTES = 8 * 2**20
 
-ZSTD_LEVEL = 3
-"""130 MB/s per core at a quarter of the size of source code; higher levels cost more time than they save disk."""
+ZSTD_LEVEL = 1
+"""430 MB/s per core, to 28 % of the size of source code and LaTeX; level 3 makes 25 % of it, at 200 MB/s."""
 
 
 def part_name(slice_index: int, piece: int, suffix: str) -> str:
