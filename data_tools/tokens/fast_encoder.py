@@ -7,7 +7,6 @@ Does not: read files (``gigatoken``'s reader drops good documents behind a bad l
 returns None for those it cannot read, and tiktoken's, whose library is fast itself.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import gigatoken
 import numpy as np
+import orjson
 
 from data_tools.tokens.tokenizer import FlatIds, Tokenizer
 
@@ -78,8 +78,8 @@ def fast_encoder(reference: Tokenizer) -> FastEncoder | None:
     path = Path(reference.path)
     try:
         if reference.kind == "huggingface":
-            raw = path.read_text(encoding="utf-8")
-            names = [token["content"] for token in json.loads(raw).get("added_tokens", [])]
+            raw = path.read_bytes()
+            names = [token["content"] for token in orjson.loads(raw).get("added_tokens", [])]
             return FastEncoder(gigatoken.Tokenizer.from_json(raw), reference, names)
         if reference.kind == "sentencepiece":
             fast = gigatoken.Tokenizer.from_sentencepiece(path)
