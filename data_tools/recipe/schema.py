@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from megatron_mathcoder.config.binding import build
+from megatron_mathcoder.config import loader
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.config.loader import apply_override, read_toml
 
 WHOLE = 0
 
@@ -90,11 +89,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> DataRecipe:
 
     Raises ConfigError, in one line: not TOML, a key unknown, missing or of the wrong type, or a rule broken.
     """
-    tree = read_toml(Path(path))
-    for override in overrides:
-        apply_override(tree, override)
+    recipe = loader.load_recipe(DataRecipe, path, overrides)
     try:
-        recipe = build(DataRecipe, tree, "")
         _check(recipe)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error

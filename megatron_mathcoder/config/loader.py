@@ -34,9 +34,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
             or of the wrong type, or a rule that needs no world size is broken. The message is one line.
     """
     path = Path(path)
-    tree = read_toml(path)
+    tree = _read_toml(path)
     for override in overrides:
-        apply_override(tree, override)
+        _apply_override(tree, override)
     try:
         config = config_from_mapping(tree)
         rules.check(config)
@@ -77,7 +77,7 @@ def load_run_file(path: Path) -> RunConfig:
         ConfigError: the file cannot be read, or this version no longer has one of its keys.
     """
     try:
-        return config_from_mapping(read_toml(path))
+        return config_from_mapping(_read_toml(path))
     except ConfigError as error:
         raise error if str(error).startswith(f"{path}: ") else ConfigError(f"{path}: {error}") from error
 
@@ -90,8 +90,7 @@ def dump_config(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file. Raises ConfigError, in one line, when it cannot be read or is none."""
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -116,7 +115,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def apply_override(tree: dict[str, Any], override: str) -> None:
+def _apply_override(tree: dict[str, Any], override: str) -> None:
     """Put one ``key.path=value`` into ``tree``, making the tables on the way."""
     key, equals, text = override.partition("=")
     names = [name.strip() for name in key.split(".")]
