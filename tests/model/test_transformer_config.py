@@ -15,7 +15,7 @@ from megatron_mathcoder.config.loader import load_config
 from tests.multiprocess import run_ranks
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted(path for path in (ROOT / "launch" / "recipes").glob("*.toml") if not path.stem.endswith("_data"))
+RECIPES = sorted(path for path in (ROOT / "launch" / "recipes").glob("*.toml") if "[training]" in path.read_text())
 GOLDEN = ROOT / "tests" / "golden" / "transformer_config"
 
 

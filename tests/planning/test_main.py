@@ -11,7 +11,7 @@ from megatron_mathcoder.config.architectures import ARCHITECTURES
 from tests.repository import RECIPES, ROOT
 
 LLAMA3 = str(RECIPES / "llama3_8b.toml")
-RECIPE_NAMES = sorted(path.name for path in RECIPES.glob("*.toml") if not path.stem.endswith("_data"))
+RECIPE_NAMES = sorted(path.name for path in RECIPES.glob("*.toml") if "[training]" in path.read_text())
 ON_H100 = ["--gpus", "64", "--gpu", "h100"]
 
 
