@@ -30,6 +30,7 @@ _DRAWN = ".MathJax_Preview, .MathJax, .MathJax_Display, .MathJax_CHTML, .MathJax
 _IMAGE_CLASSES = frozenset(
     ["latex", "tex", "math", "formula", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"]
 )
+_NO_LATEX = re.compile(r"(?:|image|picture|math|formula|equation|latex|tex)(?: *\d+)?\Z", re.IGNORECASE)
 _IMAGE_SERVICE = re.compile(
     r"latex\.codecogs\.com|/(?:latex|tex)\.php|mimetex|mathtex|s\d\.wp\.com/latex|chart\.(?:googleapis|apis\.google)\.com", re.I
 )
@@ -56,12 +57,13 @@ class PageFormulas:
         """Replace every formula in the page by a mark."""
         body = self._tree.body
         for find in (_katex, _mediawiki, _latexml_tables, _scripts, _mathjax3, _mathml, _images):
-            for node, latex, display in find(body):
+            # All of a kind first: the tree's collections are live, and would skip what stands after a replaced element.
+            for node, latex, display in list(find(body)):
                 self._replace(node, latex, display)
-        for node in body.query_selector_all(_DRAWN):
+        for node in list(body.query_selector_all(_DRAWN)):
             if node.parent is not None and not _MARKED.search(node.text or ""):
                 node.decompose()
-        for node in body.query_selector_all("sup, sub"):
+        for node in list(body.query_selector_all("sup, sub")):
             self._mark_script(node)
 
     @property
@@ -224,11 +226,24 @@ def _images(body: Node) -> Found:
         alternative = (node.get_attribute("alt") or "").strip()
         source = node.get_attribute("src") or ""
         from_address = _latex_in_address(source)
-        by_class = bool(_IMAGE_CLASSES.intersection(node.class_list)) and _looks_like_latex(alternative)
+        in_block = _in_display_block(node)
+        by_class = (in_block or bool(_IMAGE_CLASSES.intersection(node.class_list))) and not _NO_LATEX.match(alternative)
         if _OUTER.match(alternative) or by_class or (from_address and alternative and _looks_like_latex(alternative)):
-            yield node, alternative, "mwe-math-fallback-image-display" in node.class_list
+            yield node, alternative, in_block or "mwe-math-fallback-image-display" in node.class_list
         elif from_address:
             yield node, from_address, False
+
+
+def _in_display_block(node: Node) -> bool:
+    """Say whether an image stands alone in a ``div`` for mathematics, as Sphinx writes a displayed formula."""
+    parent = node.parent
+    for _ in range(2):
+        if parent is None or parent.type != 1:
+            return False
+        if tag_of(parent) == "div":
+            return "math" in parent.class_list
+        parent = parent.parent
+    return False
 
 
 def _looks_like_latex(text: str) -> bool:

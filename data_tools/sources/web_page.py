@@ -56,6 +56,10 @@ _VOID = frozenset(
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 _LICENCE_ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([\w-]+)(?:/(\d\.\d))?", re.IGNORECASE)
+MENU_LINK_SHARE = 0.5
+_CLUTTER = "a.headerlink, .mw-editsection, .nav-panel, .ltx_tag, div.header"
+_NODE_LINKS = re.compile(r"(?:Next|Previous|Up):")
+"""Paragraph marks beside headings, links to edit, Texinfo's links to other nodes, bullets that the list already has."""
 _NOT_TEXT = ["script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "iframe", "svg"]
 
 
@@ -83,12 +87,33 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
     if tree.body is None:
         raise ValueError("no HTML: no body in it")
     origin, about = _origin(tree), _about(tree)
+    for node in list(_document(tree).query_selector_all(_CLUTTER)):
+        text = (node.text or "").strip()
+        if ("ltx_tag" not in node.class_list or text in "•–∗*") and ("header" not in node.class_list or _NODE_LINKS.match(text)):
+            node.decompose()
+    _deepen_lists(tree)
     formulas = PageFormulas(tree)
     formulas.mark()
     text, in_page, kept = _extract(tree, formulas)
     if not text.strip():
         raise ValueError("page without text")
     return WebPage(text, about | {"formulas": in_page, "formulas_kept": kept}, origin)
+
+
+def _deepen_lists(tree: HTMLTree) -> None:
+    """Put lists of prose three elements deeper: the extraction takes every list near the root for a menu."""
+    for node in list(_document(tree).query_selector_all("ul")):
+        text = len(node.text or "")
+        linked = sum(len(link.text or "") for link in node.query_selector_all("a"))
+        parent = node.parent
+        if parent is None or not text or linked > MENU_LINK_SHARE * text:
+            continue
+        outer: Any = tree.create_element("div")
+        inner = outer
+        for _ in range(2):
+            inner = inner.append_child(tree.create_element("div"))
+        parent.replace_child(outer, node)
+        inner.append_child(node)
 
 
 def _extract(tree: HTMLTree, formulas: PageFormulas) -> tuple[str, int, int]:
@@ -109,11 +134,16 @@ def _text(tree: HTMLTree, formulas: PageFormulas, main: bool) -> tuple[str, int]
 
 
 def _decode(raw: bytes, declared: str | None) -> str:
-    encoding: str | None
-    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-8-sig" if raw.startswith(b"\xef") else "utf-16"
-    else:
-        encoding = map_encoding_to_html5(declared) if declared else detect_encoding(raw, from_html_meta=True)
+    """Decode a page. What is valid UTF-8 is UTF-8, whatever is declared: other encodings hardly ever look like it."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", errors="replace").replace("\0", "")
+    # ISO-2022 is plain ASCII with escapes.
+    if b"\x1b" not in raw:
+        try:
+            return raw.decode("utf-8-sig").replace("\0", "")
+        except UnicodeDecodeError:
+            pass
+    encoding = map_encoding_to_html5(declared) if declared else detect_encoding(raw, from_html_meta=True)
     try:
         return raw.decode(encoding or "utf-8", errors="replace").replace("\0", "")
     except LookupError:

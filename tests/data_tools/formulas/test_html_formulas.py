@@ -63,6 +63,8 @@ TEX = "<annotation encoding='application/x-tex'>x^2</annotation>"
         ("$x^2$", "x^2", False),
         ("<img class='latex' alt='x^2' src='a.png'>", "x^2", False),
         ("<img alt='$x^2$' src='a.png'>", "x^2", False),
+        ("<img class='math' alt='m, a' src='a.png'>", "m, a", False),
+        ("<div class='math'><p><img alt='F = m a' src='a.png'></p></div>", "F = m a", True),
         ("<img src='https://latex.codecogs.com/gif.latex?x%5E2'>", "x^2", False),
         ("<img src='https://s0.wp.com/latex.php?latex=x%5E2&bg=ffffff'>", "x^2", False),
     ],
@@ -74,6 +76,16 @@ def test_every_way_a_page_holds_a_formula(markup: str, latex: str, display: bool
     assert page.text.index("Before") < formula.start < page.text.index("after.")
     assert page.text.count("x2") == 0
     assert (page.metadata["formulas"], page.metadata["formulas_kept"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "form", ["<img class='math' alt='{}'>", "<math alttext='{}'></math>", "<script type='math/tex'>{}</script>"]
+)
+def test_none_of_many_is_passed_over(form: str) -> None:
+    names = [f"a_{{{number}}}" for number in range(9)]
+    body = " and ".join(form.format(name) for name in names)
+    text = read_page(f"<body><article>{FILLER}<p>Let {body} be.</p>{FILLER}</article>".encode()).text
+    assert [formula.latex for formula in find_formulas(text)] == names
 
 
 def test_an_alignment_of_latexml_is_one_formula_a_row() -> None:
