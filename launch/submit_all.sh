@@ -2,7 +2,8 @@
 # MathCoder2 from raw text to benchmark scores on Slurm. Each stage waits for those it needs to end, and starts only if they have
 # finished; what has not is named in the record of CHAIN: mathcoder status CHAIN.
 #   PARTS=16 NODES=4 launch/submit_all.sh CHAIN RAW BENCHMARKS HF_MODEL RECIPE [EVALUATION] [-- OPTIONS of mathcoder submit]
-# RECIPE names its dataset as CHAIN/tokens/corpus. A finished stage is found and not done again.
+# RECIPE names its dataset as CHAIN/tokens/corpus. TOKENIZER names another than HF_MODEL's. A finished data stage is found and not
+# done again.
 set -euo pipefail
 chain=$1 raw=$2 benchmarks=$3 model=$4 recipe=$5
 shift 5
@@ -12,7 +13,7 @@ if [ $# -gt 0 ] && [ "$1" != -- ]; then
     shift
 fi
 if [ $# -gt 0 ]; then shift; fi
-parts=${PARTS:-16} nodes=${NODES:-1}
+parts=${PARTS:-16} nodes=${NODES:-1} tokenizer=${TOKENIZER:-$model}
 export CLUSTER_ENV=${CLUSTER_ENV:-launch/cluster_env.sh}
 # shellcheck source=launch/cluster_env.sh
 source "$CLUSTER_ENV"
@@ -33,9 +34,10 @@ job dedup "$id" "${whole[@]}" dedup 1 --needs="$chain:prepare/$parts" -- dedup "
 job decontaminate "$id" "${array[@]}" decontaminate "$parts" --needs="$chain:dedup" -- \
     decontaminate "$chain/unique" --benchmarks "$benchmarks" --output "$chain/clean"
 job tokenize "$id" "${array[@]}" tokenize "$parts" --needs="$chain:decontaminate/$parts" -- \
-    tokenize "$chain/clean" --tokenizer "$model" --output "$chain/tokens/corpus"
+    tokenize "$chain/clean" --tokenizer "$tokenizer" --output "$chain/tokens/corpus"
 tokens=$id
-job import-hf "" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" import-hf -- import-hf "$model" "$chain/imported"
+job import-hf "" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" import-hf -- \
+    import-hf "$model" "$chain/imported" --overwrite
 all=$tokens:$id
 
 mathcoder submit "$recipe" --nodes "$nodes" --site "$CLUSTER_ENV" --after "$all" --needs "$chain:tokenize/$parts" \
@@ -43,7 +45,7 @@ mathcoder submit "$recipe" --nodes "$nodes" --site "$CLUSTER_ENV" --after "$all"
 train=$(awk '$1 == "job" { print $2 + 0 }' "$chain/logs/submit")
 
 job export-hf "$train" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" export-hf --needs="$chain/train:train" -- \
-    export-hf "$chain/train" "$chain/hf"
+    export-hf "$chain/train" "$chain/hf" --overwrite
 if [ -n "$evaluation" ]; then
     job evaluate "$id" "${LLM_OPTIONS[@]}" launch/evaluate.sbatch "$chain" evaluate --needs="$chain:export-hf" -- \
         evaluate "$evaluation" --model "$chain/hf"

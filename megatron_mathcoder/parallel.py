@@ -13,10 +13,11 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state, tensor_parallel
 from megatron.core.process_groups_config import ProcessGroupCollection
+from torch.distributed.rendezvous import rendezvous
 
 from megatron_mathcoder.config.schema import ParallelSection
 from megatron_mathcoder.platforms.interface import Platform
-from megatron_mathcoder.platforms.ranks import Rank
+from megatron_mathcoder.platforms.ranks import START_SECONDS, Rank
 
 PIPELINE_SEED_STRIDE = 100
 """Seeds of neighbouring pipeline stages differ by this (megatron-core's own stride), so that stages get different weights."""
@@ -30,9 +31,10 @@ def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, se
     """
     timeout = timedelta(minutes=parallel.distributed_timeout_minutes)
     if rank.init_method:
-        dist.init_process_group(
-            platform.collective_backend, rank.init_method, timeout=timeout, rank=rank.rank, world_size=rank.world_size
-        )
+        # With a patience of its own: ranks do not start together, however soon a collective shall give up.
+        start = rendezvous(rank.init_method, rank.rank, rank.world_size, timeout=timedelta(seconds=START_SECONDS))
+        store, number, count = next(start)
+        dist.init_process_group(platform.collective_backend, store=store, rank=number, world_size=count, timeout=timeout)
     else:
         dist.init_process_group(platform.collective_backend, store=dist.HashStore(), rank=0, world_size=1)
     try:

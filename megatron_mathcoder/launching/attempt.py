@@ -21,6 +21,9 @@ from megatron_mathcoder.launching.verdict import Facts, Verdict, decide
 POLL_SECONDS = 0.5
 END_SECONDS = 60.0
 """From asking srun to end its ranks to killing srun; Slurm itself kills the ranks after KillWait, 30 s by default."""
+TOLD_SECONDS = 8.0
+"""From Slurm's SIGTERM until ranks that have not ended count as hung. Their SIGKILL, after KillWait, is this process's end too,
+and what is to be done must have been done by then."""
 COUNTED = ("crashed", "stalled", "out of time")
 """Outcomes that are counted against the limit while no checkpoint is made."""
 
@@ -137,8 +140,8 @@ class Ranks:
 
     def __init__(self, command: list[str], folder: Path, stall_seconds: float) -> None:
         """Start ``command``; end it when ``folder`` shows no change for ``stall_seconds`` (0 = never)."""
-        self.told_to_end = False
         self.stalled = False
+        self._told = 0.0
         self._folder = folder
         self._stall_seconds = stall_seconds
         self._started = time.time()
@@ -151,15 +154,22 @@ class Ranks:
             raise LaunchError(f"{command[0]}: {error.strerror}; batch scripts start ranks by srun") from error
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.told_to_end = True
+        self._told = self._told or time.monotonic()  # Slurm says it more than once
+
+    @property
+    def told_to_end(self) -> bool:
+        """Whether Slurm has told the batch script to end."""
+        return self._told > 0
 
     def wait(self) -> int:
-        """Return the command's exit status when it has ended; 128 + signal if it was killed."""
+        """Return the command's exit status when it has ended; 128 + signal if it was killed, or soon will be."""
         while True:
             try:
                 status = self._process.wait(POLL_SECONDS)
                 return status if status >= 0 else 128 - status
             except subprocess.TimeoutExpired:
+                if self.told_to_end and time.monotonic() - self._told > TOLD_SECONDS:
+                    return 128 + signal.SIGKILL
                 if self._stall_seconds and not self.stalled and time.time() - self._last_sign() > self._stall_seconds:
                     self._end_stalled()
 

@@ -36,14 +36,13 @@ SIGNAL_MARGIN_SECONDS = 60
 
 
 def check_recipe(config: RunConfig, ranks: int, waits_for_others: bool) -> str:
-    """Check what `mathcoder train` would refuse: rules, folder, resume, data. ``waits_for_others``: inputs may not be there yet.
+    """Check what `mathcoder train` would refuse: rules, data, a changed recipe. ``waits_for_others``: inputs may come later.
 
     Raises:
         MathCoderError: the first thing that is wrong.
     """
     check_world_size(config, ranks)
     folder = Path(config.run.folder)
-    check_run_folder(folder, config)
     missing = _missing_inputs(config)
     if missing and not waits_for_others:
         raise DataError(f"{missing}: make it first, or name the job that makes it: --after JOB")
@@ -73,12 +72,13 @@ def _missing_inputs(config: RunConfig) -> str:
 
 
 def check_disk(config: RunConfig) -> str:
-    """Check that two checkpoints have room: one that is kept while the next is written.
+    """Check the run folder, and that two checkpoints have room: one that is kept while the next is written.
 
     Raises:
-        LaunchError: they have not.
+        MathCoderError: they have not, or the folder cannot be written.
     """
     folder = Path(config.run.folder)
+    check_run_folder(folder, config)
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free, needed = shutil.disk_usage(nearest).free, 2 * checkpoint_bytes(config)
     said = f"two checkpoints take {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are free in {nearest}"
@@ -140,10 +140,10 @@ def check_time(config: RunConfig, site: Site, nodes: int, lead: int) -> str:
         raise LaunchError(f"--time {site.time_limit}: the signal to save comes {lead} s before the end; allow more than {lead} s")
     steps = 0 if _missing_inputs(config) else run_steps(config)
     if not steps:
-        return f"{site.time_limit} a job; the run's length is not known"
+        return f"a limit of {site.time_limit}; the run's length is not known"
     step, source = seconds_of_a_step(config, site, nodes)
     if not step:
-        return f"{site.time_limit} a job; how long one of {steps:,} steps takes is not known before the first"
+        return f"a limit of {site.time_limit}; how long one of {steps:,} steps takes is not known before the first"
     total = steps * step + saves(config, steps) * checkpoint_bytes(config) / WRITE_BYTES_PER_SECOND
     jobs = math.ceil(total / (limit - lead))
     many = f"{jobs} times the limit, requeued each time" if jobs > 1 else "within the limit"

@@ -6,6 +6,7 @@ Does not: choose options of a job (``submission.py``) or when to requeue one (``
 
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -15,6 +16,11 @@ from megatron_mathcoder.config.errors import LaunchError
 REQUEUE_TRIES = 5
 REQUEUE_PAUSE_SECONDS = 5.0
 """A controller that restarts is back within seconds; after that the job ends with its status, and a person sees it."""
+
+
+def is_here() -> bool:
+    """Return whether this machine can submit jobs."""
+    return shutil.which("sbatch") is not None
 
 
 def test_only(command: Sequence[str]) -> str:
@@ -77,9 +83,7 @@ def _call(command: Sequence[str], remedy: str) -> str:
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise LaunchError(
-            f"{command[0]}: no such command here; submit on a login node of the Slurm cluster, or try --dry-run"
-        ) from None
+        raise LaunchError(f"{command[0]}: no such command here; submit on a login node of the Slurm cluster") from None
     if answer.returncode != 0:
         reason = " ".join(answer.stderr.split()) or f"status {answer.returncode}"
         raise LaunchError(f"{reason}; {remedy}")

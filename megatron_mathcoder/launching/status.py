@@ -135,6 +135,8 @@ def as_text(folder: Path, progress: Progress | None, jobs: dict[str, list[Attemp
         lines += _progress_lines(progress)
     for name, attempts in jobs.items():
         lines.append(f"  job        {name}: {_job_line(attempts)}")
+    if not jobs:
+        lines.append("  job        none: it was not started by mathcoder submit, so restarts are not known")
     return "\n".join(lines)
 
 
@@ -151,22 +153,21 @@ def _progress_lines(progress: Progress) -> list[str]:
     else:
         lines.append("  checkpoint none yet")
     if progress.silent_seconds is not None:
-        state = "STALLED: " if progress.stalled else ""
-        lines.append(f"  last sign  {state}{duration(progress.silent_seconds)} ago")
+        state = "STALLED" if progress.stalled else "not stalled"
+        lines.append(f"  last sign  {duration(progress.silent_seconds)} ago: {state}")
     return lines
 
 
 def _job_line(attempts: list[Attempt]) -> str:
     last = attempts[-1]
     ends = [each.end for each in attempts[:-1]]
-    kinds = [end.outcome if end else "ended with its node" for end in ends]
+    kinds = [end.outcome if end else "ended by Slurm" for end in ends]
     restarts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     repeated = sum(end.last_step - end.saved_step for end in ends if end and end.last_step > end.saved_step)
     said = f"{outcome(attempts)} (job {last.start.job})"
     if last.end is not None and last.end.outcome != FINISHED:
         said += f", {last.end.reason}"
-    if restarts:
-        said += f"; {len(ends)} restarts: {restarts}"
+    said += f"; {len(ends)} restart{'s' if len(ends) != 1 else ''}{f': {restarts}' if restarts else ''}"
     return said + (f"; {repeated} steps done again" if repeated else "")
 
 

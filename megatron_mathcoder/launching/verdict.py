@@ -54,7 +54,11 @@ def decide(facts: Facts, crash_limit: int) -> Verdict:
         return _unless_fruitless(facts, crash_limit, "out of time", "killed at the time limit")
     if facts.ended_by_slurm:
         # After a preemption Slurm puts the job back itself; after scancel nobody wants it back.
-        return Verdict(outcome="cancelled", requeue=False, reason="ended by Slurm: scancel, or preempted beyond its grace time")
+        return Verdict(
+            outcome="ended by Slurm",
+            requeue=False,
+            reason="scancel, a requeue by hand, a lost node, or a preemption beyond its grace time",
+        )
     if facts.status in STOPPED_STATUSES and facts.saved_before < facts.saved_after == facts.last_step:
         return Verdict(outcome="stopped", requeue=True, reason=f"asked to stop, saved step {facts.saved_after}")
     if facts.stalled:

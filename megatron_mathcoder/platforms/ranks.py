@@ -13,6 +13,9 @@ from megatron_mathcoder.config.errors import PlatformError
 RENDEZVOUS_FILE = "MATHCODER_RENDEZVOUS_FILE"
 """Set by ``local_ranks``: a file through which the ranks of one machine find each other, so that no port is needed."""
 
+START_SECONDS = 600.0
+"""How long ranks wait for the last of them to start: importing takes seconds on one node, and minutes on a slow file system."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rank:

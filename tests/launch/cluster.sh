@@ -30,17 +30,16 @@ missing() {
     for command in slurmctld slurmd munged sbatch; do
         if ! command -v "$command" >/dev/null; then echo "$command is not installed (apt-get install slurmctld slurmd slurm-client munge)"; fi
     done
-    if [ "$network" = namespaces ] && ! unshare --net true 2>/dev/null; then echo "this machine allows no network namespaces"; fi
 }
 
 write_configuration() {
     mkdir -p "$folder"/{state,spool,log}
     mkdir -m 700 "$folder/munge"
     (umask 077; head -c 1024 /dev/urandom >"$folder/munge/key")
-    sed -e "s|@FOLDER@|$folder|" -e "s|@CONTROLLER@|$(hostname)($(address 0))|" -e "s|@PORT@|$port|" "$here/slurm.conf" >"$folder/slurm.conf"
+    sed -e "s|@FOLDER@|$folder|" -e "s|@CONTROLLER@|$(hostname -s)($(address 0))|" -e "s|@PORT@|$port|" "$here/slurm.conf" >"$folder/slurm.conf"
     local node pair default=YES
     for ((node = 1; node <= nodes; node++)); do
-        echo "NodeName=n$node NodeHostname=$(hostname) NodeAddr=$(address "$node") Port=$((port + 1 + node)) CPUs=8 RealMemory=8000"
+        echo "NodeName=n$node NodeHostname=$(hostname -s) NodeAddr=$(address "$node") Port=$((port + 1 + node)) CPUs=8 RealMemory=8000"
     done >>"$folder/slurm.conf"
     for ((pair = 1; pair <= pairs; pair++)); do
         local members="Nodes=n[$((2 * pair - 1))-$((2 * pair))] MaxTime=60"

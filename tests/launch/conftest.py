@@ -1,13 +1,12 @@
 """What all scenarios share: the worker's pair of nodes, one dataset, and the losses of undisturbed runs."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.launch.scenario import Pair, Run, reference, slurm, worker_number
+from tests.launch.scenario import Pair, Run, reference, resume, slurm, worker_number
 from tests.trainer.synthetic_dataset import write_dataset
 
 
@@ -52,7 +51,7 @@ def whole(losses: Callable[..., list[float]]) -> list[float]:
 
 @pytest.fixture
 def run(tmp_path: Path, dataset: Path, pair: Pair) -> Run:
-    """Return a run of 40 steps on two nodes, not yet submitted."""
+    """Return a run of 60 steps on two nodes, not yet submitted."""
     return Run(tmp_path / "run", dataset, pair)
 
 
@@ -66,5 +65,4 @@ def the_nodes_are_left_idle(request: pytest.FixtureRequest) -> None:
     slurm("scancel", f"--partition={pair.low}")
     slurm("scancel", f"--partition={pair.high}")
     for node in pair.nodes:
-        if re.search(r"State=\w*\+?(DRAIN|DOWN)", slurm("scontrol", "show", "node", node)):
-            slurm("scontrol", "update", f"nodename={node}", "state=resume")
+        resume(node)

@@ -4,6 +4,7 @@ A scenario submits a run by ``mathcoder submit``, disturbs it at a step, waits f
 loss with the same run without Slurm. Nothing else touches the job: no requeue, no release, no second command.
 """
 
+import contextlib
 import fcntl
 import itertools
 import json
@@ -38,7 +39,7 @@ RECIPE = (
     "optimizer.min_lr=0.0",
     f"checkpoint.interval_steps={INTERVAL}",
     "checkpoint.keep_last=3",
-    "parallel.distributed_timeout_minutes=0.25",
+    "parallel.distributed_timeout_minutes=0.5",
 )
 CRASH_LOSES = INTERVAL + 1
 """A save interval, and the step that was under way when the last row was read."""
@@ -72,6 +73,16 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 180.0) 
         time.sleep(0.02)
 
 
+def resume(node: str) -> None:
+    """Take a node that is down or drained back, as soon as Slurm allows it."""
+
+    def is_back() -> bool:
+        subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], capture_output=True, check=False)
+        return not re.search(r"State=\w*\+?(DRAIN|DOWN)", slurm("scontrol", "show", "node", node))
+
+    wait_until(is_back, f"{node} back", 60)
+
+
 @dataclass(slots=True)
 class Pair:
     """The two nodes and two partitions that belong to one test worker."""
@@ -102,11 +113,12 @@ class Run:
     folder: Path
     dataset: Path
     pair: Pair
-    steps: int = 40
+    steps: int = 60
     overrides: tuple[str, ...] = ()
     job: str = ""
     seen: list[int] = field(default_factory=list)
     """Steps at which the run was disturbed."""
+    _state: tuple[float, str, str] = (0.0, "", "")
 
     def command(self, *words: str, nodes: int = 2) -> subprocess.CompletedProcess[str]:
         """Call ``mathcoder submit`` for this run."""
@@ -136,11 +148,15 @@ class Run:
         """Return what the job has printed."""
         return "".join(path.read_text() for path in sorted((self.folder / "logs").glob("slurm-*.log")))
 
-    def at_step(self, step: int) -> None:
-        """Wait until the run has done ``step``; what happens next is counted as a disturbance there."""
+    def at_step(self, step: int) -> list[psutil.Process]:
+        """Wait until the run has done ``step`` and return its ranks; what happens next is counted as a disturbance there."""
+        # Looked for beforehand: steps are faster than a look at all processes.
+        wait_until(lambda: (len(self.ranks()) > 0 and self.rows()) or self.state() in OVER, "a first step")
+        ranks = self.ranks()
         wait_until(lambda: len(self.rows()) >= step or self.state() in OVER, f"step {step}")
         assert self.state() not in OVER, f"it ended before it was disturbed:\n{self.log()}"
         self.seen.append(len(self.rows()))
+        return ranks
 
     def ranks(self) -> list[psutil.Process]:
         """Return the processes of the running ranks, in rank order."""
@@ -152,9 +168,24 @@ class Run:
                 found[int(process.environ()["SLURM_PROCID"])] = process
         return [found[number] for number in sorted(found)]
 
+    def hang(self, ranks: list[psutil.Process]) -> None:
+        """Hold the ranks until Slurm has killed them: it lets stopped processes go on before it signals them."""
+
+        def are_held() -> bool:
+            for rank in ranks:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    rank.suspend()
+            return not self.ranks()
+
+        wait_until(are_held, "killed", 240)
+
     def state(self) -> str:
-        """Return Slurm's word for the job's state."""
-        return re.findall(r"JobState=(\w+)", slurm("scontrol", "--oneliner", "show", "job", self.job))[0]
+        """Return Slurm's word for the job's state, as it was at most half a second ago."""
+        asked, job, state = self._state
+        if job != self.job or time.monotonic() - asked > 0.5:
+            state = re.findall(r"JobState=(\w+)", slurm("scontrol", "--oneliner", "show", "job", self.job))[0]
+            self._state = (time.monotonic(), self.job, state)
+        return state
 
     def wait_for_outcome(self, outcome: str, seconds: float = 180.0) -> None:
         """Wait until the newest ended attempt has ``outcome``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.launch.scenario import CRASH_LOSES, INTERVAL, Run, slurm, wait_until
+from tests.launch.scenario import CRASH_LOSES, INTERVAL, Run, resume, slurm, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 Record = Callable[[str, str], None]
@@ -19,8 +19,7 @@ Record = Callable[[str, str], None]
 def test_one_rank_is_killed(run: Run, whole: list[float], record_property: Record) -> None:
     """SIGKILL of one rank, as the kernel does when memory runs out."""
     run.submit()
-    run.at_step(12)
-    run.ranks()[1].kill()
+    run.at_step(12)[1].kill()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
     assert [each.end.outcome for each in run.attempts()] == ["crashed", "finished"]
@@ -52,8 +51,7 @@ def test_srun_is_killed(run: Run, whole: list[float], record_property: Record) -
 def test_a_crash_before_the_first_save(run: Run, whole: list[float], record_property: Record) -> None:
     """Nothing is saved yet: the run begins again, with the same losses."""
     run.submit()
-    run.at_step(1)
-    run.ranks()[0].kill()
+    run.at_step(1)[0].kill()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
 
@@ -61,11 +59,9 @@ def test_a_crash_before_the_first_save(run: Run, whole: list[float], record_prop
 def test_two_crashes_in_a_row(run: Run, whole: list[float], record_property: Record) -> None:
     """A crash of the attempt that a crash has started."""
     run.submit()
-    run.at_step(7)
-    run.ranks()[1].kill()
+    run.at_step(7)[1].kill()
     wait_until(lambda: len(run.attempts()) == 2 and len(run.ranks()) == 2, "the second attempt")
-    run.at_step(17)
-    run.ranks()[0].kill()
+    run.at_step(17)[0].kill()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
     assert [each.end.outcome for each in run.attempts()] == ["crashed", "crashed", "finished"]
@@ -87,8 +83,7 @@ def test_all_ranks_hang(run: Run, whole: list[float], record_property: Record, t
     site.write_text(run.pair.site.read_text() + "STALL_MINUTES=0.5\n")
     run.pair = type(run.pair)(run.pair.number, site)
     run.submit()
-    run.at_step(12)
-    for rank in run.ranks():
+    for rank in run.at_step(12):
         rank.suspend()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
@@ -97,11 +92,8 @@ def test_all_ranks_hang(run: Run, whole: list[float], record_property: Record, t
 
 def test_a_hung_run_at_its_time_limit(run: Run, whole: list[float], record_property: Record) -> None:
     """Ranks that cannot save when asked are killed at the limit, which Slurm alone would leave at that."""
-    # A signal that ranks ignore (SIGWINCH) takes USR1's place: stopped ranks would follow that when they go on.
-    run.submit("--time=2", "--sbatch=--signal=28@1", "--set=parallel.distributed_timeout_minutes=10.0")
-    run.at_step(12)
-    for rank in run.ranks():
-        rank.suspend()
+    run.submit("--time=2", "--set=parallel.distributed_timeout_minutes=10.0")
+    run.hang(run.at_step(12))
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
     assert run.attempts()[0].end.outcome == "out of time"
@@ -111,10 +103,10 @@ def test_a_node_goes_down(run: Run, whole: list[float], record_property: Record)
     """Slurm requeues the job when it gives up a node."""
     run.submit()
     run.at_step(12)
-    node = f"nodename={run.pair.nodes[1]}"
-    slurm("scontrol", "update", node, "state=down", "reason=scenario")
+    node = run.pair.nodes[1]
+    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=scenario")
     wait_until(lambda: run.state() in ("PENDING", "COMPLETING", "REQUEUED"), "requeued")
-    slurm("scontrol", "update", node, "state=resume")
+    resume(node)
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
 
@@ -141,11 +133,11 @@ def test_a_node_s_daemon_is_killed(run: Run, whole: list[float], record_property
 def test_killed_during_a_save(run: Run, whole: list[float], record_property: Record) -> None:
     """A torn save is never read: the run goes on from the checkpoint before."""
     run.submit()
-    run.at_step(2 * INTERVAL)
+    ranks = run.at_step(2 * INTERVAL)
     torn = run.folder / "checkpoints"
     wait_until(lambda: list(torn.glob("*.partial")), "a save under way")
     run.seen[-1] = len(run.rows())
-    for rank in run.ranks():
+    for rank in ranks:
         rank.kill()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))

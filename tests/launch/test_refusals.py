@@ -44,4 +44,4 @@ def test_a_second_job_of_one_run(run: Run, whole: list[float], record_property: 
     record_property("outcome", f"refused; the first: {run.judge(whole, lost=0)}")
     answer = run.command()
     assert answer.returncode == 2
-    assert "finished at step 40 of 40" in answer.stderr
+    assert "finished at step 60 of 60" in answer.stderr

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_silence_ends_the_ranks(tmp_path: Path, slurm: Path) -> None:
     assert requeues(slurm) == ["8"]
 
 
-@pytest.mark.parametrize(("reason", "outcome", "requeued"), [("None", "cancelled", []), ("TimeLimit", "out of time", ["8"])])
+@pytest.mark.parametrize(("reason", "outcome", "requeued"), [("None", "ended by Slurm", []), ("TimeLimit", "out of time", ["8"])])
 def test_told_to_end_by_slurm(reason: str, outcome: str, requeued: list[str], tmp_path: Path, slurm: Path) -> None:
     """Slurm signals ranks and batch script alike; the script's process must outlive its ranks and tell the cases apart."""
     command = [sys.executable, "-m", "megatron_mathcoder", "attempt", str(tmp_path / "run"), "--job", "8", "--"]
@@ -137,6 +138,16 @@ def test_told_to_end_by_slurm(reason: str, outcome: str, requeued: list[str], tm
     assert process.wait(20) == 143
     assert last_end(tmp_path / "run").outcome == outcome
     assert requeues(slurm) == requeued
+
+
+def test_hung_ranks_do_not_keep_it_from_requeueing(tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm kills ranks and batch script at the same moment; waiting for the ranks would be waiting for the end."""
+    monkeypatch.setattr("megatron_mathcoder.launching.attempt.TOLD_SECONDS", 0.2)
+    monkeypatch.setenv("FAKE_REASON", "TimeLimit")
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert attempt(tmp_path, "--", "sleep", "5") == 137
+    assert last_end(tmp_path).outcome == "out of time"
+    assert requeues(slurm) == ["8"]
 
 
 def test_a_controller_that_refuses_is_told(

@@ -51,18 +51,22 @@ def test_a_run_that_runs(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "step       4 of 6 (66.7%), loss 1.2500" in text
     assert "speed      250 tokens/s, MFU not known, no GPU is named, ETA 4 s" in text
     assert "checkpoint step 3, " in text
-    assert "STALLED" not in text
-    assert "job        train: running (job 8)" in text
+    assert "ago: not stalled" in text
+    assert "job        train: running (job 8); 0 restarts" in text
 
 
 def test_a_run_that_has_gone_silent(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start(run)
     silent_since(run, 700)
-    assert "last sign  STALLED: 11.7 min ago" in status(run, capsys)
+    assert "last sign  11.7 min ago: STALLED" in status(run, capsys)
     end(run, "gave up")
     text = status(run, capsys)
-    assert "STALLED" not in text
+    assert "ago: not stalled" in text
     assert "gave up (job 8), a reason" in text
+
+
+def test_a_run_without_slurm(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "none: it was not started by mathcoder submit, so restarts are not known" in status(run, capsys)
 
 
 def test_slow_steps_are_no_stall(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,7 +83,7 @@ def test_restarts_by_kind(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     start(run, 3)
     start(run, 4)
     line = status(run, capsys).splitlines()[-1]
-    assert line.endswith("running (job 8); 4 restarts: 1 stopped, 2 crashed, 1 ended with its node; 3 steps done again")
+    assert line.endswith("running (job 8); 4 restarts: 1 stopped, 2 crashed, 1 ended by Slurm; 3 steps done again")
 
 
 def test_mfu_from_the_job_s_gpu(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

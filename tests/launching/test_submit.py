@@ -35,11 +35,11 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(
 ) -> None:
     assert submit(recipe, site, "--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["recipe", "disk", "memory", "time", "slurm", "command"]
+    assert [line.split()[0] for line in lines] == ["recipe", "disk", "memory", "time", "run", "slurm", "command"]
     assert "tiny_llama on 2 ranks, 6 steps" in lines[0]
-    assert "Job 7 to start at" in lines[4]
+    assert "Job 7 to start at" in lines[5]
     run = recipe.parent / "run"
-    assert lines[5].removeprefix("command  ").split() == [
+    assert lines[6].removeprefix("command  ").split() == [
         "sbatch",
         "--job-name=run",
         "--nodes=2",
@@ -117,6 +117,21 @@ def test_without_slurm(recipe: Path, site: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert submit(recipe, site) == 2
     assert "sbatch: no such command here; submit on a login node" in capsys.readouterr().err
+    assert submit(recipe, site, "--dry-run") == 0
+    output = capsys.readouterr()
+    assert "slurm    not asked: this machine has no sbatch" in output.out
+    assert output.out.splitlines()[-1].startswith("command  sbatch --job-name=run --nodes=2 ")
+
+
+def test_a_dry_run_makes_every_check(slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A published recipe on a machine that has neither its data nor its disk."""
+    assert main(["submit", str(RECIPES / "llama3_8b.toml"), "--nodes", "4", "--dry-run"]) == 2
+    output = capsys.readouterr()
+    lines = {line.split()[0]: line for line in output.out.splitlines()}
+    assert "REFUSED: dataset data/mathcode_pile/llama3/filtered_open_web_math" in lines["recipe"]
+    assert "GiB on each h100, by mathcoder plan" in lines["memory"]
+    assert "--nodes=4 --ntasks-per-node=8 --time=24:00:00 --signal=USR1@300" in lines["command"]
+    assert "is missing: make it first, or name the job that makes it" in output.err
 
 
 def test_inputs_that_another_job_makes(recipe: Path, site: Path, slurm: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,8 +158,8 @@ def test_memory_is_planned_against_the_site_s_gpu(tmp_path: Path) -> None:
 
 def test_two_checkpoints_must_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config(RECIPES / "llama3_8b.toml")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 0))
-    with pytest.raises(LaunchError, match=r"two checkpoints take 22\d GB, 0 GB are free in"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 150 * 10**9))
+    with pytest.raises(LaunchError, match=r"two checkpoints take 22\d GB, 150 GB are free in .*; free space or choose another"):
         preflight.check_disk(config)
 
 
