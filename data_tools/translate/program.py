@@ -26,7 +26,7 @@ def program(
 ) -> str:
     """Return code that computes ``node`` and prints it; ``shown`` is the printed expression around it, ``imports`` its names."""
     values = values or {}
-    writer = Writer({*values, *(each.name for each in functions)}, plain_degrees)
+    writer = Writer({*values, *(each.name for each in functions)}, plain_degrees, node)
     assignments = [f"{python_name(name)} = {_exact(writer, each.node)}" for name, each in sorted(values.items())]
     definitions: list[str] = []
     for each in functions:

@@ -8,7 +8,7 @@ Does not: choose what to compute (``claims.py``).
 import keyword
 import re
 
-from data_tools.translate.expression import TRIGONOMETRIC, Node
+from data_tools.translate.expression import TRIGONOMETRIC, Node, is_literal
 
 Code = tuple[str, int]
 
@@ -21,13 +21,13 @@ class Writer:
     """Writes expressions of one program and gathers the names it imports.
 
     ``bound`` are names that the program assigns before (values, functions); all others become SymPy symbols. ``plain_degrees``
-    writes ``60°`` outside trigonometric functions as 60.
+    writes ``60°`` outside trigonometric functions as 60. ``whole`` is the expression the program is about.
     """
 
-    def __init__(self, bound: set[str], plain_degrees: bool = False) -> None:
+    def __init__(self, bound: set[str], plain_degrees: bool = False, whole: Node | None = None) -> None:
         self.imports: set[str] = set()
         self.symbols: dict[str, str] = {}
-        self._bound, self._plain_degrees = bound, plain_degrees
+        self._bound, self._plain_degrees, self._whole = bound, plain_degrees, whole
 
     def code(self, node: Node) -> str:
         """Return the expression as code."""
@@ -87,7 +87,8 @@ class Writer:
 
     def _div(self, node: Node) -> Code:
         top, bottom = node.args
-        if top.op == bottom.op == "number" and "." not in top.value + bottom.value:
+        # 12000/15 is a division to be carried out, 2/3 within an expression is a number.
+        if is_literal(node) and top.op == "number" and "." not in top.value + bottom.value and node is not self._whole:
             return f"{self._import('Rational')}({self.code(top)}, {self.code(bottom)})", ATOM
         if any(self._exact(arg) for arg in node.args):
             return f"{self._in(top, MUL)}/{self._in(bottom, POW)}", MUL

@@ -65,7 +65,8 @@ def test_a_torn_tail_costs_one_row(tmp_path: Path, cut: int) -> None:
     with RequestLog(tmp_path) as log:
         log.fill(model, requests("a", "b", "c"))
     assert model.asked == ["c"]
-    assert path.read_bytes().count(b"\n") == 3
+    with RequestLog(tmp_path) as log:
+        assert log.fill(model, requests("a", "b", "c")).asked == 0
 
 
 def test_a_damaged_row_is_asked_again(tmp_path: Path) -> None:

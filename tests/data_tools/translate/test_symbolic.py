@@ -135,6 +135,9 @@ def test_a_wrong_value_is_recomputed_not_repeated() -> None:
     [
         "Let $x = 5$ and $y = x$.",
         "The equation $x^2 - 5x + 6 = 0$ has a root.",
+        r"Of $f(x) = \frac{1}{1+x^2}$ we spoke. For the other one $f'(x) = 1 - \cos x$.",
+        r"$\frac{d}{dx} x^2 = 5x$ and $\int_0^1 x^n\,dx = \frac{1}{n}$",
+        "Consider $3x + 2 = 5x - 4$ and $(x+1)^2 = 2x + 3$.",
         "From $x^2 = 4$ we take $x = 2$, since $x$ is positive.",
         "Consider $f(x) = x^2 + 1$ and a line $y = 3x$.",
         "The area is $A = 12$.",
