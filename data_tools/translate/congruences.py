@@ -7,13 +7,13 @@ Does not: solve congruences with an unknown.
 import math
 from fractions import Fraction
 
-from data_tools.translate.claims import Claim
 from data_tools.translate.evaluate import evaluate
 from data_tools.translate.expression import Node, free_symbols, has, is_literal, number
 from data_tools.translate.latex_parser import Reading, parse_latex
 from data_tools.translate.latex_tokens import LatexError
 from data_tools.translate.numbers import NotComputable
 from data_tools.translate.program import program
+from data_tools.translate.runs import Claim
 from data_tools.translate.statements import MODULUS, Side
 
 

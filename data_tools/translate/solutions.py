@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from data_tools.translate.claims import Claim, base_reading, read_run
 from data_tools.translate.context import REACH_CHARACTERS, Context, Stated
 from data_tools.translate.evaluate import evaluate
 from data_tools.translate.expression import CALCULUS, Node, applied_functions, free_symbols, has
 from data_tools.translate.numbers import NotComputable
 from data_tools.translate.python_code import Writer, python_name
+from data_tools.translate.runs import Claim, base_reading, read_run
 from data_tools.translate.statements import Side
 
 MAX_DEGREE = 6

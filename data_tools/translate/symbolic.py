@@ -9,10 +9,11 @@ import re
 import time
 from collections.abc import Iterator
 
-from data_tools.translate.claims import Claim, claim_of, runs_of
+from data_tools.translate.claims import claim_of
 from data_tools.translate.computation import Completion, Computation, Unparsed
 from data_tools.translate.congruences import congruence_of
 from data_tools.translate.context import Context, is_supposed
+from data_tools.translate.runs import Claim, runs_of
 from data_tools.translate.solutions import Equations
 from data_tools.translate.statements import Chain, chains, visible
 

@@ -1,0 +1,83 @@
+"""Claims that two forms of one expression are equal: an expansion, a factorization, a simplification.
+
+Decides: that both are equal at every sample, and under which assumption on the symbols.
+Does not: prove it; the program transforms one form into the other.
+"""
+
+from fractions import Fraction
+
+from data_tools.translate.context import Context, has_symbol_notation
+from data_tools.translate.evaluate import evaluate
+from data_tools.translate.expression import CALCULUS, Node, applied_functions, free_symbols, has
+from data_tools.translate.numbers import NotComputable, close
+from data_tools.translate.program import program
+from data_tools.translate.runs import Claim, Run
+
+SAMPLES = (Fraction(7, 3), Fraction(-5, 4), Fraction(11, 7), Fraction(3, 8), Fraction(-17, 6), Fraction(23, 9))
+POSITIVE_SAMPLES = (Fraction(7, 3), Fraction(5, 4), Fraction(11, 7), Fraction(3, 8), Fraction(17, 6), Fraction(23, 9))
+VECTORS = (r"\mathbf", r"\bold", r"\vec", r"\bm", r"\overrightarrow")
+"""Letters dressed so do not commute, or have a product of their own."""
+
+
+def identity_claim(run: Run, context: Context, around: str) -> Claim | str | None:
+    """Two forms of one expression, equal at every sample: an expansion, a factorisation, a simplification."""
+    usable = [at for at, node in enumerate(run.nodes) if node is not None and _is_form(node)]
+    if len(usable) < 2 or any(mark in side.latex for side in run.sides for mark in VECTORS):
+        return None
+    start, stated = usable[0], usable[-1]
+    left, right = run.nodes[start], run.nodes[stated]
+    assert left is not None
+    assert right is not None
+    if left == right or not free_symbols(left) >= free_symbols(right) or _same_terms(left, right) or has_symbol_notation(around):
+        return None
+    assumption = _identity_domain(left, right)
+    if assumption is None:
+        return None
+    verb = "expand" if right.op == "add" else "factor" if right.op in ("mul", "pow") and left.op == "add" else "simplify"
+    if _is_transcendental(left) or _is_transcendental(right):
+        # SymPy turns such an expression around only when that makes it simpler.
+        verb = "simplify"
+        if sum(1 for _ in right.walk()) >= sum(1 for _ in left.walk()):
+            return None
+    code = program(left, f"{verb}({{}})", imports=(verb,), assumption=assumption)
+    title = {"expand": "Expansion", "factor": "Factorization", "simplify": "Simplification"}[verb]
+    conditions = tuple(f"{name} > 0" for name in sorted(free_symbols(left))) if "positive" in assumption else ()
+    return Claim(title, run.sides[start].latex, run.sides[stated].latex, code, conditions)
+
+
+def _identity_domain(left: Node, right: Node) -> str | None:
+    """Return the assumption on the symbols under which both forms are equal at every sample; None when they are not."""
+    names = sorted(free_symbols(left))
+    domains = [(SAMPLES, "real=True"), (POSITIVE_SAMPLES, "positive=True")]
+    if any(each.op == "pow" and free_symbols(each.args[1]) for each in (*left.walk(), *right.walk())):
+        # (ab)^x is a^x b^x for positive a and b alone.
+        domains = domains[1:]
+    for samples, assumption in domains:
+        results: list[bool] = []
+        for shift in range(len(samples)):
+            values = {name: samples[(shift + 2 * at) % len(samples)] + at for at, name in enumerate(names)}
+            try:
+                results.append(close(evaluate(left, values), evaluate(right, values)))
+            except NotComputable:
+                # Outside the domain of a root or a logarithm, but not more often than by chance for a division by zero.
+                results.append(assumption == "real=True" and not _is_transcendental(left) and not has(left, "call"))
+        if all(results):
+            rational = not _is_transcendental(left) and not has(left, "call") and not _is_transcendental(right)
+            return "" if rational else assumption
+    return None
+
+
+def _is_transcendental(node: Node) -> bool:
+    calls = any(each.op == "call" and free_symbols(each) for each in node.walk())
+    return calls or any(each.op == "pow" and free_symbols(each.args[1]) for each in node.walk())
+
+
+def _is_form(node: Node) -> bool:
+    return node.op not in ("symbol", "number", "constant", "apply") and bool(free_symbols(node)) and not (
+        has(node, *CALCULUS, "matrix", "degrees", "mod") or applied_functions(node)
+    )  # fmt: skip
+
+
+def _same_terms(left: Node, right: Node) -> bool:
+    """Say whether one is only the other in another order."""
+    return left.op == right.op in ("add", "mul") and sorted(map(repr, left.args)) == sorted(map(repr, right.args))
