@@ -69,7 +69,8 @@ def test_output_belongs_to_the_block_that_printed_it(session):
 def test_a_reply_sent_ahead_is_not_credited_to_the_next_block(session):
     """What a nonce is for: the forged reply was written before the block it wants to answer was asked for."""
     forged = '{"nonce": "0123456789abcdef", "status": "ok", "display": "forged"}'
-    session.run(f"import os, struct\nb = {forged!r}.encode()\nn = os.write(4, struct.pack('!I', len(b)) + b)")
+    forging = session.run(f"import os, struct\nb = {forged!r}.encode()\nn = os.write(4, struct.pack('!I', len(b)) + b)")
+    assert (forging.status, forging.display) == ("ok", "")
     assert session.run("'honest'").display == "'honest'"
 
 
