@@ -41,7 +41,7 @@ for arm in cot lce; do
         mathcoder tokenize $folder/problems/$arm.jsonl --lce --max-tokens 128 --tokenizer $folder/base-lce --output $folder/tokens/$arm
     stage "6/7  fine-tuning: $arm" \
         train --set run.folder=$folder/$arm --set dataset.blend.0.prefix=$folder/tokens/$arm --set dataset.tokenizer=$folder/base-lce \
-        --set checkpoint.initial=$folder/checkpoint --set model.vocab_size=640 --set training.steps=160
+        --set checkpoint.initial=$folder/checkpoint --set model.vocab_size=640 --set training.steps=700
 done
 stage "7/7  both on the held-out problems" \
     mathcoder evaluate launch/recipes/evaluate_demo.toml
