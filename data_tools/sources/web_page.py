@@ -102,7 +102,7 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
 
 def _deepen_lists(tree: HTMLTree) -> None:
     """Put lists of prose three elements deeper: the extraction takes every list near the root for a menu."""
-    for node in list(_document(tree).query_selector_all("ul")):
+    for node in [each for each in _document(tree).query_selector_all("ul") if _is_near_root(each)]:
         text = len(node.text or "")
         linked = sum(len(link.text or "") for link in node.query_selector_all("a"))
         parent = node.parent
@@ -114,6 +114,15 @@ def _deepen_lists(tree: HTMLTree) -> None:
             inner = inner.append_child(tree.create_element("div"))
         parent.replace_child(outer, node)
         inner.append_child(node)
+
+
+def _is_near_root(node: Any) -> bool:
+    """Say whether fewer than five elements enclose a list."""
+    for _ in range(5):
+        node = node.parent
+        if node is None or node.type != 1:
+            return True
+    return False
 
 
 def _extract(tree: HTMLTree, formulas: PageFormulas) -> tuple[str, int, int]:
