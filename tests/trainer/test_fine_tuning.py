@@ -39,6 +39,7 @@ def gradients(rank: Rank, prefix: str) -> dict[str, float]:
     from megatron_mathcoder.config.loader import load_config
     from megatron_mathcoder.dataset.batch import BatchShape, micro_batches
     from megatron_mathcoder.dataset.blend import open_blend
+    from megatron_mathcoder.kernels.kernel_set import torch_kernels
     from megatron_mathcoder.model.attention import DocumentBounds
     from megatron_mathcoder.model.gpt import build_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
@@ -49,7 +50,7 @@ def gradients(rank: Rank, prefix: str) -> dict[str, float]:
     platform = select_platform(config.platform, config.parallel, rank)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
         transformer = build_transformer_config(config.model, config.parallel, config.training)
-        [model] = build_chunks(config.model, transformer, groups, platform.device)
+        [model] = build_chunks(config.model, transformer, groups, torch_kernels(), platform.device)
         blend = open_blend(config.dataset, config.model.vocab_size, config.run.seed)
         shape = BatchShape(1, 0, 1, ((0, SEQ_LENGTH),), document_mask=True, device=platform.device)
         [batch] = micro_batches(blend.sample, 0, 1, shape)
