@@ -1,1 +1,1 @@
-"""Filters by relevance: an LLM annotates a sample, a fastText classifier learns from it and judges the rest."""
+"""Filters by relevance: a fastText classifier learns from labelled documents and judges the rest."""

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("positive", "documents to keep"),
         ("negative", "documents to drop"),
-        ("annotated", "output of mathcoder annotate, which says of each document whether it is related"),
+        ("annotated", "documents with metadata.annotation.related = true or false, whoever judged them"),
     ):
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATH", help=f"{text}; may be given several times")
     parser.add_argument("--output", type=output_path, required=True, metavar="MODEL.bin", help="the model to write")
@@ -97,7 +97,7 @@ def _pairs(name: str, source: RecordFiles) -> Iterator[tuple[str, bool]]:
                 annotation = item.metadata.get("annotation")
                 if not isinstance(annotation, dict) or not isinstance(annotation.get("related"), bool):
                     raise DataError(
-                        f"document {item.id!r} of --annotated has no metadata.annotation.related; make it by mathcoder annotate"
+                        f"document {item.id!r} of --annotated has no metadata.annotation.related; it must be true or false"
                     )
                 yield item.text, annotation["related"]
             else:
