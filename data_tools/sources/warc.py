@@ -4,7 +4,7 @@ Decides: a response of status 200 whose type is HTML is read as ``web_page.py`` 
 taken as it is. Other records are passed over and only counted. URL and date come from the record.
 Does not: render pages. A damaged archive gives what stands before the damage, and one dropped row with the place.
 
-A record's payload is decompressed by its server's encoding, but never beyond ``web_page.MAX_BYTES``.
+A record's payload is decompressed by its server's encoding; no more than ``web_page.MAX_BYTES`` of it are kept.
 """
 
 import argparse
@@ -27,6 +27,7 @@ NAME = "warc"
 SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".warc.wet.gz", ".warc.wet")
 NOT_A_PAGE = "not a page"
 PAGE_SECONDS = 60.0
+DRAIN_BYTES = 2**20
 _HTML = ("text/html", "application/xhtml+xml", "application/xhtml")
 
 
@@ -84,7 +85,10 @@ class WarcSlice:
         kind = (record.http_content_type or record.headers.get("Content-Type") or "").split(";")[0].strip().lower()
         if status != 200 or kind not in _HTML:
             return Dropped(identity, f"{NOT_A_PAGE}: status {status}, type {kind or 'unknown'}", self.path, number)
-        page = read_page(record.reader.read(MAX_BYTES + 1), record.http_charset)
+        content = record.reader.read(MAX_BYTES + 1)
+        while record.reader.read(DRAIN_BYTES):  # or the next record would be looked for inside this one
+            pass
+        page = read_page(content, record.http_charset)
         origin = {key: value for key, value in page.origin.items() if key == "licence" or not place.get(key)}
         return Document(identity, page.text, {**page.metadata, "provenance": place | origin})
 
