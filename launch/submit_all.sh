@@ -48,6 +48,6 @@ job export-hf "$train" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" export
     export-hf "$chain/train" "$chain/hf" --overwrite
 if [ -n "$evaluation" ]; then
     job evaluate "$id" "${LLM_OPTIONS[@]}" launch/evaluate.sbatch "$chain" evaluate --needs="$chain:export-hf" -- \
-        evaluate "$evaluation" --model "$chain/hf"
+        evaluate "$evaluation" --set models.0.path="$chain/hf" --set evaluation.folder="$chain/evaluation"
 fi
 echo "next: mathcoder status $chain; mathcoder status $chain/train"

@@ -1,4 +1,4 @@
-"""launch/submit_all.sh: from raw text to an exported model by one command, on a real Slurm."""
+"""launch/submit_all.sh: from raw text to a benchmark's score by one command, on a real Slurm."""
 
 import json
 import os
@@ -23,6 +23,22 @@ QUESTION = (
     "six weeks before the village market opens, if he gives nine of them to his neighbour?"
 )
 
+EVALUATION = """
+[evaluation]
+folder = "unused"
+
+[[models]]
+name = "chain"
+path = "unused"
+
+[[benchmarks]]
+name = "gsm8k"
+path = "{benchmark}"
+protocol = "few-shot-cot"
+shots = 0
+max_new_tokens = 8
+"""
+
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
@@ -40,29 +56,35 @@ def raw(tmp_path: Path) -> Path:
 def test_the_whole_chain(
     tmp_path: Path, raw: Path, pair: Pair, cluster: Path, whole: list[float], record_property: Callable[[str, str], None]
 ) -> None:
-    """Two parts, two nodes: prepare, dedup, decontaminate, tokenize, import, train, export."""
+    """Two parts, two nodes: prepare, dedup, decontaminate, tokenize, import, train, export, evaluate."""
     chain, tokenizer, model = tmp_path / "chain", tmp_path / "tokenizer.model", tmp_path / "hf"
     assert main(["train-tokenizer", str(raw), "--output", str(tokenizer), "--vocab-size", "500"]) == 0
     assert main(["export-hf", str(cluster / "losses-2"), str(model), "--tokenizer", "none"]) == 0
     (tmp_path / "gsm8k_test.jsonl").write_text(json.dumps({"question": QUESTION, "answer": "399"}) + "\n")
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(dump_config(small_config(chain / "train", chain / "tokens" / "corpus", *RECIPE, "training.steps=12")))
+    keys = ("training.steps=12", f"dataset.tokenizer={str(tokenizer)!r}")
+    recipe.write_text(dump_config(small_config(chain / "train", chain / "tokens" / "corpus", *RECIPE, *keys)))
+    evaluation = tmp_path / "evaluation.toml"
+    evaluation.write_text(EVALUATION.format(benchmark=tmp_path / "gsm8k_test.jsonl"))
     site = tmp_path / "site.sh"
     site.write_text(pair.site.read_text().replace("low-1", pair.low))
     names = {"CLUSTER_ENV": str(site), "PARTS": "2", "NODES": "2", "TOKENIZER": str(tokenizer)}
     names["PATH"] = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-    command = ["launch/submit_all.sh", chain, raw, tmp_path / "gsm8k_test.jsonl", model, recipe]
+    command = ["launch/submit_all.sh", chain, raw, tmp_path / "gsm8k_test.jsonl", model, recipe, evaluation]
     answer = subprocess.run(command, cwd=ROOT, env=os.environ | names, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     wait_until(lambda: not slurm("squeue", "--noheader", f"--partition={pair.low}"), "all jobs over", 600)
 
     outcomes = {name: AttemptLog(chain, name).finished() for name in job_names(chain)}
     logs = "".join(path.read_text() for path in (chain / "logs").glob("*.log"))
-    stages = ("prepare-1-of-2", "prepare-2-of-2", "dedup", "decontaminate-1-of-2", "tokenize-2-of-2", "import-hf", "export-hf")
+    data = ("prepare-1-of-2", "prepare-2-of-2", "dedup", "decontaminate-1-of-2", "tokenize-2-of-2")
+    stages = (*data, "import-hf", "export-hf", "evaluate")
     assert all(outcomes.get(name) for name in stages), f"{outcomes}\n{logs}"
     assert main(["status", str(chain / "train"), "--check"]) == 0
     assert [row["step"] for row in read_rows(chain / "train" / METRICS_FILE)] == list(range(1, 13))
     dropped = [path.read_text() for path in (chain / "clean" / "dropped").glob("part-*.jsonl")]
     assert len(re.findall("gsm8k", "".join(dropped))) >= 1
     assert json.loads((chain / "hf" / "config.json").read_text())["vocab_size"] == 512
-    record_property("outcome", f"{len(outcomes) + 1} jobs finished, 12 steps, one contaminated document dropped, model exported")
+    assert list((chain / "evaluation").rglob("predictions.jsonl"))
+    done = f"{len(outcomes) + 1} jobs finished, 12 steps, one contaminated document dropped, model exported and asked"
+    record_property("outcome", done)
