@@ -23,9 +23,14 @@ from megatron_mathcoder.platforms.apex import find_apex
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "": (
+        "aiohttp>=3.12",
+        "mpmath>=1.3",
+        "fasttext-numpy2>=0.10.4",
+        "gigatoken>=0.10",
         "numpy>=2",
         "orjson>=3.10",
         "pyarrow>=17",
+        "rensa>=0.5",
         "sentencepiece>=0.2",
         "tiktoken>=0.8",
         "tokenizers>=0.21",
@@ -35,11 +40,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     ),
     "train": ("torch>=2.11", "megatron-core==0.16.1", "psutil>=5.9", "matplotlib>=3.9", "tensorboard>=2.18"),
     "convert": (),
-    "eval": ("torch>=2.11", "transformers>=5"),
+    "eval": ("torch>=2.11", "transformers>=5", "math-verify==0.9.0", "antlr4-python3-runtime==4.13.2"),
+    "data": ("pypdfium2>=5", "resiliparse>=2", "mpmath>=1.3", "networkx>=3", "sympy>=1.13"),
 }
 """pyproject.toml's requirements by extra ("" = always), repeated here because a tree that was never installed has no metadata."""
 
-OPTIONAL_PACKAGES = ("transformer-engine", "triton", "liger-kernel", "flash-attn", "vllm", "sympy")
+OPTIONAL_PACKAGES = ("transformer-engine", "triton", "liger-kernel", "flash-attn", "vllm")
 """Packages that make something faster or possible, and that nothing above needs."""
 
 EXTERNAL_TIMEOUT_SECONDS = 10
@@ -168,10 +174,11 @@ def examine() -> dict[str, Any]:
         against_training.append(f"torch does not load: {torch_facts['problem']}")
     capabilities = [
         _capability("prepare and tokenize data", []),
+        _capability("read web pages and PDFs, translate and execute", ["data"]),
         _capability("train on CPU", ["train"], against_training),
         _capability("train on GPU", ["train"], [*against_training, _gpu_remedy(torch_facts, driver_gpu)]),
         _capability("import from and export to Hugging Face", ["convert"]),
-        _capability("generate with an exported model", ["eval"]),
+        _capability("generate with an exported model, evaluate, grade", ["eval"]),
         Capability(
             name="submit to Slurm", can=slurm is not None, remedy="" if slurm else "no answer from sbatch: use a login node"
         ),

@@ -115,7 +115,7 @@ def test_annotated_documents_are_labelled_by_their_annotation(tmp_path: Path, co
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run_training(["--annotated", str(path), "--output", str(tmp_path / "m.bin"), *SMALL]) == 0
     assert json.loads((tmp_path / "m.json").read_bytes())["training_related"] == 54
-    with pytest.raises(DataError, match=r"has no metadata\.annotation\.related; make it by mathcoder annotate"):
+    with pytest.raises(DataError, match=r"has no metadata\.annotation\.related; it must be true or false"):
         run_training(["--annotated", str(corpora["positive"]), "--output", str(tmp_path / "n.bin")])
 
 

@@ -24,7 +24,7 @@ def typed(tmp_path, capsysbinary):
 
 
 def test_one_json_object(typed):
-    status, out, err = typed(b"print('\xcf\x80')\nimport sys; print('e', file=sys.stderr)")
+    status, out, err = typed(b"sum(range(10**6))\nprint('\xcf\x80')\nimport sys; print('e', file=sys.stderr)")
     assert status == 0
     assert out.count("\n") == 1
     found = json.loads(out)
