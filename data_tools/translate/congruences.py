@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from data_tools.translate.evaluate import evaluate
 from data_tools.translate.expression import Node, free_symbols, has, is_literal, number
-from data_tools.translate.latex_parser import Reading, parse_latex
+from data_tools.translate.latex_cursor import Reading
+from data_tools.translate.latex_parser import parse_latex
 from data_tools.translate.latex_tokens import LatexError
 from data_tools.translate.numbers import NotComputable
 from data_tools.translate.program import program

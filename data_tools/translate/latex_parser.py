@@ -3,7 +3,7 @@ r"""Reads one side of an equation in LaTeX as an expression tree, by recursive d
 Decides: what the notation means, and what is left unread rather than guessed: every refusal is a ``LatexError`` with its reason.
 Where notation has two common readings (``2\frac{1}{3}``, ``\log``, ``1/2x``) the caller says which one to take, and is told that
 there was a choice.
-Does not: decide what a text claims (``claims.py``).
+Does not: read large operators (``latex_operators.py``), or decide what a text claims (``claims.py``).
 
 Bounds: the number of tokens, and the depth of nesting. Why not latex2sympy or SymPy's parser: DECISIONS.md.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from data_tools.translate.expression import FUNCTIONS, Node, number
+from data_tools.translate.latex_cursor import REFUSED, Reading
+from data_tools.translate.latex_operators import LargeOperators
 from data_tools.translate.latex_tokens import LatexError, Token, tokens_of
 
 MAX_DEPTH = 40
@@ -24,25 +26,10 @@ FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceiling"), 
 TIMES = (r"\cdot", r"\times")
 STYLES = (r"\boxed", r"\fbox", r"\mathbf", r"\mathit", r"\underline", r"\displaystyle", r"\framebox", r"\bm", r"\textcolor")
 OPAQUE = {r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\mathbb", r"\mathcal", r"\mathfrak", r"\widehat", r"\widetilde"}
-REFUSED = {r"\ldots": "ellipsis", r"\vdots": "ellipsis", r"\ddots": "ellipsis", r"\pm": "plus-minus", r"\mp": "plus-minus"}
 VARIABLE_LETTERS = set("abcdijklmnrstuvwxyz")
 """A letter of these before a bracket is a factor; any other, like f or P, is a function unless the text says otherwise."""
 
-MATRICES = {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"}
 BRACKETS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How to take notation that has several meanings. ``functions`` are names the text defines as functions."""
-
-    mixed_numbers: bool = True
-    natural_log: bool = True
-    slash_takes_product: bool = False
-    wide_exponents: bool = True
-    functions: frozenset[str] = frozenset()
-    symbols: frozenset[str] = frozenset()
-    """Letters that are symbols here although they are constants elsewhere: ``e`` and ``i``."""
 
 
 @dataclass(slots=True)
@@ -67,45 +54,7 @@ def parse_latex(latex: str, reading: Reading) -> Parsed:
     return Parsed(node, parser.choices)
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token], reading: Reading) -> None:
-        self._tokens, self._reading = tokens, reading
-        self._at = self._depth = self._integrals = self._bars = 0
-        self._differential = ""
-        self.choices: set[str] = set()
-
-    @property
-    def now(self) -> Token:
-        return self._tokens[self._at]
-
-    def _next(self, ahead: int = 1) -> Token:
-        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
-
-    def take(self) -> Token:
-        token = self.now
-        self._at = min(self._at + 1, len(self._tokens) - 1)
-        return token
-
-    def _accept(self, *texts: str) -> bool:
-        if self.now.kind in ("mark", "command") and self.now.text in texts:
-            self.take()
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        if not self._accept(text):
-            raise LatexError(self.complaint())
-
-    def complaint(self) -> str:
-        token = self.now
-        if token.kind == "text":
-            return "words in the mathematics"
-        if token.text in REFUSED:
-            return REFUSED[token.text]
-        if token.text == ",":
-            return "list, tuple or interval"
-        return "unknown command" if token.kind == "command" else "incomplete expression"
-
+class _Parser(LargeOperators):
     def skip_units(self) -> None:
         r"""Pass over words after a value: ``12\text{ cm}^2``."""
         while self.now.kind == "text":
@@ -187,9 +136,6 @@ class _Parser:
             known = (r"\frac", r"\sqrt", r"\binom", r"\{", r"\sum", r"\prod", r"\int", r"\lim", *STYLES, *OPAQUE)
             return token.text in known or token.text in FUNCTION_COMMANDS or token.text in CONSTANTS or token.text in FENCES
         return token.kind in ("number", "begin")
-
-    def _is_differential(self) -> bool:
-        return bool(self._integrals) and self.now.text == "d" and self._next().kind == "letter"
 
     def _factor(self) -> Node:
         return self._postfix(self._primary())
@@ -404,24 +350,6 @@ class _Parser:
         self._expect("}")
         return node
 
-    def _derivative_order(self) -> Node | None:
-        r"""Read ``{d}{dx} …`` and ``{d^2}{dx^2} …`` after ``\frac``; None when it is an ordinary fraction."""
-        texts = [self._next(ahead).text for ahead in range(14)]
-        at, order = 2, "1"
-        if texts[0] != "{" or texts[1] not in ("d", r"\partial"):
-            return None
-        if texts[2] == "^":
-            at, order = 4, texts[3]
-        if texts[at] != "}" or texts[at + 1] != "{" or texts[at + 2] != texts[1]:
-            return None
-        variable, end = texts[at + 3], at + 4
-        if order != "1":
-            end += 2
-        if texts[end] != "}" or not order.isdigit() or int(order) > 9:
-            return None
-        self._at += end + 1
-        return Node("derivative", (self._operand(),), f"{variable},{order}")
-
     def _operand(self) -> Node:
         """Read what an operator without closing sign acts on: a product. A sum after it could belong to it or not."""
         node = self._term()
@@ -476,112 +404,6 @@ class _Parser:
         if self.now.text == "/" or self.now.text in CONSTANTS:
             raise LatexError("unclear how far an operator reaches")
         return (node,)
-
-    def _bounds(self) -> dict[str, int]:
-        """Skip the scripts after a large operator; return where each begins."""
-        found: dict[str, int] = {}
-        while self.now.kind == "mark" and self.now.text in ("^", "_"):
-            mark = self.take().text
-            found[mark] = self._at
-            self._skip_script()
-        return found
-
-    def _skip_script(self) -> None:
-        depth = 0
-        while True:
-            token = self.take()
-            depth += (token.text == "{") - (token.text == "}")
-            if token.kind == "end":
-                raise LatexError("incomplete expression")
-            if depth == 0:
-                return
-
-    def _read_at(self, place: int) -> Node:
-        here, self._at = self._at, place
-        node = self._script()
-        self._at = here
-        return node
-
-    def _series(self, op: str) -> Node:
-        places = self._bounds()
-        if set(places) != {"^", "_"}:
-            raise LatexError("sum or product over a set")
-        here, self._at = self._at, places["_"]
-        self._expect("{")
-        index = self.take()
-        if index.kind != "letter" or not self._accept("="):
-            raise LatexError("sum or product over a set")
-        lower = self.sum()
-        self._expect("}")
-        self._at = here
-        if index.text in ("i", "e") and index.text not in self._reading.symbols:
-            raise LatexError("index that is a constant")
-        return Node(op, (self._operand(), lower, self._read_at(places["^"])), index.text)
-
-    def _integral(self) -> Node:
-        places = self._bounds()
-        if places and set(places) != {"^", "_"}:
-            raise LatexError("integral over a set")
-        limits = (self._read_at(places["_"]), self._read_at(places["^"])) if places else ()
-        self._integrals += 1
-        outer, self._differential = self._differential, ""
-        body = number(1) if self._is_differential() else self.sum()
-        if not self._differential:
-            if not self._is_differential():
-                raise LatexError("integral without a differential")
-            self.take()
-            self._differential = self.take().text
-        variable, self._differential = self._differential, outer
-        self._integrals -= 1
-        return Node("integral", (body, *limits), variable)
-
-    def _limit(self) -> Node:
-        if not self._accept("_"):
-            raise LatexError("limit without a point")
-        self._expect("{")
-        variable = self.take()
-        if variable.kind != "letter" or not self._accept(r"\to"):
-            raise LatexError("limit without a point")
-        self._depth += 1
-        point, side = self._limit_point()
-        self._depth -= 1
-        self._expect("}")
-        return Node("limit", (self._operand(), point), f"{variable.text},{side}")
-
-    def _limit_point(self) -> tuple[Node, str]:
-        sign = "-" if self._accept("-") else "+" if self._accept("+") else ""
-        node = self._primary()
-        side = "+-"
-        if self._accept("^"):
-            braced = self._accept("{")
-            side = self.take().text
-            if side not in ("+", "-"):
-                raise LatexError("limit without a point")
-            if braced:
-                self._expect("}")
-        if self.now.text != "}":
-            raise LatexError("limit without a point")
-        return (Node("neg", (node,)) if sign == "-" else node), side
-
-    def _matrix(self) -> Node:
-        name = self.take().text.rstrip("*")
-        if name not in MATRICES:
-            raise LatexError("unknown environment")
-        rows: list[list[Node]] = [[self.sum()]]
-        while self.now.kind != "finish":
-            if self._accept("&"):
-                rows[-1].append(self.sum())
-            elif self.now.kind == "row":
-                self.take()
-                if self.now.kind != "finish":
-                    rows.append([self.sum()])
-            else:
-                raise LatexError(self.complaint())
-        self.take()
-        if len({len(row) for row in rows}) != 1:
-            raise LatexError("ragged matrix")
-        node = Node("matrix", tuple(entry for row in rows for entry in row), str(len(rows[0])))
-        return Node("call", (node,), "det") if name == "vmatrix" else node
 
 
 def _times(left: Node, right: Node) -> Node:

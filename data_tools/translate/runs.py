@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from data_tools.translate.context import Context
 from data_tools.translate.expression import CALCULUS, Node, free_symbols, has
-from data_tools.translate.latex_parser import Parsed, Reading, parse_latex
+from data_tools.translate.latex_cursor import Reading
+from data_tools.translate.latex_parser import Parsed, parse_latex
 from data_tools.translate.latex_tokens import LatexError
 from data_tools.translate.statements import EQUALITIES, Chain, Side
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from megatron_mathcoder.dataset.blend import Blend
     from megatron_mathcoder.platforms.interface import Platform
     from megatron_mathcoder.platforms.ranks import Rank
+    from megatron_mathcoder.trainer.exports import Exports
+    from megatron_mathcoder.trainer.metrics import Metrics
     from megatron_mathcoder.trainer.stop_signal import StopSignal
     from megatron_mathcoder.trainer.trainer import Trainer
 
@@ -98,7 +100,6 @@ def build_trainer(
     from megatron_mathcoder.kernels.kernel_set import choose_kernels
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
-    from megatron_mathcoder.trainer.exports import Exports
     from megatron_mathcoder.trainer.metrics import Metrics
     from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler, set_schedule
     from megatron_mathcoder.trainer.run_start import check_start, record_start
@@ -140,8 +141,7 @@ def build_trainer(
     if is_writer:
         record_start(folder, recipe, blend, resumed, changes)
         metrics = Metrics(folder, config.logging, total_steps, state)
-        if interval := config.checkpoint.export_interval_steps:
-            exports = Exports(folder, lambda step: step % interval == 0 or step == total_steps, metrics.say)
+        exports = begin_exports(config, total_steps, metrics)
     is_needed = exports.needs if exports else lambda _path: False
     return Trainer(
         config=config,
@@ -169,6 +169,16 @@ def build_trainer(
         exports=exports,
         stall_watch=StallWatch(folder / LOGS, dist.get_rank(), config.guard.stall_minutes * 60, config.guard.end_on_stall),
     )
+
+
+def begin_exports(config: RunConfig, total_steps: int, metrics: "Metrics") -> "Exports | None":
+    """Return what exports every n-th checkpoint and the last; None when the recipe wants none."""
+    from megatron_mathcoder.trainer.exports import Exports
+
+    interval = config.checkpoint.export_interval_steps
+    if not interval:
+        return None
+    return Exports(Path(config.run.folder), lambda step: step % interval == 0 or step == total_steps, metrics.say)
 
 
 def _say_nothing(_text: str) -> None:
