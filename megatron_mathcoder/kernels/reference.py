@@ -43,22 +43,23 @@ def swiglu(gate_up: Tensor) -> Tensor:
 
 
 def softmax_statistics(logits: Tensor, labels: Tensor, columns: int) -> Tensor:
-    """Return [3, n] fp32: each row's maximum, sum of ``exp(logit - maximum)``, and logit at its label.
+    """Return [2, n] fp32: the logarithm of each row's sum of exponentials, and its logit at its label.
 
     Args:
         logits: [n, v], this rank's columns of the vocabulary; those from ``columns`` on are padding and do not count.
-        labels: [n] int64, counted from this rank's first column; outside 0 … columns - 1 the third statistic is 0.
-        columns: real columns here; with 0 the maximum is -inf and the sum 0.
+        labels: [n] int64, counted from this rank's first column; outside 0 … columns - 1 the second statistic is 0.
+        columns: real columns here; with 0 the first statistic is -inf.
     """
     if columns == 0:
-        nothing = torch.zeros(3, len(logits), dtype=torch.float32, device=logits.device)
+        nothing = torch.zeros(2, len(logits), dtype=torch.float32, device=logits.device)
         nothing[0] = float("-inf")
         return nothing
     real = logits[:, :columns].float()
-    maximum = real.amax(dim=-1)
     here = (labels >= 0) & (labels < columns)
     at_label = real.gather(1, labels.clamp(0, columns - 1)[:, None]).squeeze(1)
-    return torch.stack((maximum, (real - maximum[:, None]).exp().sum(dim=-1), torch.where(here, at_label, 0.0)))
+    # log_softmax is one pass of torch's, logsumexp is three.
+    log_sum = real[:, 0] - torch.log_softmax(real, dim=-1)[:, 0]
+    return torch.stack((log_sum, torch.where(here, at_label, 0.0)))
 
 
 def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Tensor, columns: int) -> Tensor:
@@ -71,10 +72,13 @@ def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Te
         scale: [n] fp32, the gradient of each row's loss.
         columns: as for ``softmax_statistics``.
     """
-    gradient = (logits[:, :columns].float() - log_sum[:, None]).exp()
+    real = logits[:, :columns]
+    gradient = real.float().sub_(log_sum[:, None]).exp_()  # in place where the logits are fp32
     rows = ((labels >= 0) & (labels < columns)).nonzero().squeeze(1)
     gradient[rows, labels[rows]] -= 1.0
-    logits[:, :columns] = (gradient * scale[:, None]).to(logits.dtype)
+    gradient.mul_(scale[:, None])
+    if gradient.dtype != logits.dtype:
+        real.copy_(gradient)
     logits[:, columns:] = 0
     return logits
 

@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from megatron_mathcoder.kernels import reference
+
 BLOCK = 4096
 
 
@@ -27,9 +29,8 @@ def _statistics_kernel(logits_ptr, label_ptr, out_ptr, rows, width, columns, BLO
     label = tl.load(label_ptr + row)
     here = (label >= 0) & (label < columns)
     at_label = tl.load(base + tl.where(here, label, 0), mask=here, other=0.0).to(tl.float32)
-    tl.store(out_ptr + row, maximum)
-    tl.store(out_ptr + rows + row, total)
-    tl.store(out_ptr + 2 * rows + row, at_label)
+    tl.store(out_ptr + row, maximum + tl.log(total))
+    tl.store(out_ptr + rows + row, at_label)
 
 
 @triton.jit
@@ -49,8 +50,10 @@ def _gradient_kernel(  # type: ignore[no-untyped-def]
 
 def softmax_statistics(logits: Tensor, labels: Tensor, columns: int) -> Tensor:
     """Compute ``reference.softmax_statistics``; ``logits`` is contiguous."""
+    if columns == 0:
+        return reference.softmax_statistics(logits, labels, columns)
     rows, width = logits.shape
-    out = torch.empty(3, rows, dtype=torch.float32, device=logits.device)
+    out = torch.empty(2, rows, dtype=torch.float32, device=logits.device)
     _statistics_kernel[(rows,)](logits, labels, out, rows, width, columns, BLOCK=BLOCK, num_warps=8)
     return out
 
