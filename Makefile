@@ -62,8 +62,11 @@ test-gpu: install ## on a machine with a GPU: the tiny recipe's losses there fol
 test-slurm: install ## the scenarios on a real two-node Slurm, which it starts and stops (root; Debian's slurmctld slurmd munge)
 	bash tests/launch/run_scenarios.sh
 
-bench: install ## the measurements, on an idle machine; each says its numbers and fails below its bar
-	@for script in tests/benchmarks/bench_*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+bench: install ## the measurements, on an idle machine; each says its numbers, and those below their bar are named at the end
+	@missed=; for script in tests/benchmarks/bench_*.py; do \
+	    echo "$$script"; $(BIN)/python "$$script" || missed="$$missed $$script"; \
+	done; \
+	if [ -n "$$missed" ]; then echo "make bench: below a bar, or broken:$$missed" >&2; exit 1; fi
 
 check: install ## lint, format, types, import floors, shell scripts
 	$(BIN)/ruff check .
