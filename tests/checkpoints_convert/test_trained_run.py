@@ -1,6 +1,8 @@
 """A run of the real trainer, exported: its newest checkpoint, in bf16 and as fp32 master weights."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,24 @@ def test_master_weights_are_what_the_bf16_weights_were_rounded_from(name, run_fo
     assert all(torch.equal(master[name].bfloat16(), rounded[name]) for name in master)
     assert json.loads((tmp_path / "fp32" / "config.json").read_text())["dtype"] == "float32"
     assert "| step | 3 |" in (tmp_path / "bf16" / "README.md").read_text()
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_exported(run_folders, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(run_folders["divided weights"], run)
+    newest = run / "checkpoints" / "iter_0000003"
+    flip_a_bit(max(newest.glob("*.distcp"), key=lambda path: path.stat().st_size))
+    export(run, tmp_path / "hf")
+    assert "| step | 2 |" in (tmp_path / "hf" / "README.md").read_text()
+    assert re.search(r"warning: .*iter_0000003: .*\.distcp is not what was written \(checksum\)", capsys.readouterr().out)
+    with pytest.raises(CheckpointError, match=r"iter_0000003"):
+        export(newest, tmp_path / "other")
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def test_both_runs_load_in_transformers(run_folders, logits_of, tmp_path):
