@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb("megatron_mathcoder.platforms.doctor:run", "say what this machine can do"),
     "prepare": Verb("data_tools.prepare:run", "raw corpora to documents (JSONL parts with an id and a text)"),
     "data": Verb("data_tools.recipe.run_recipe:run", "raw corpora to blended datasets: all stages of one TOML recipe"),
+    "annotate": Verb("data_tools.annotation.main:run", "label a sample of documents, by a language model or by hand"),
     "train-filter": Verb("data_tools.filters.train_filter:run", "labelled documents to a fastText model"),
     "filter": Verb("data_tools.filters.fasttext_filter:run", "keep the documents that a fastText model says are related"),
     "dedup": Verb("data_tools.dedup.dedup:run", "drop copies, exact and near, and keep the first of each"),

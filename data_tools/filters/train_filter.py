@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
             parser.add_argument(
                 f"--{name}", type=type(value), default=value, help="fastText's (default, as published: %(default)s)"
             )
+    parser.add_argument(
+        "--balance", action="store_true", help="learn from as many documents of the larger class as of the smaller (published)"
+    )
     add_overwrite(parser)
     return parser
 
@@ -62,7 +65,9 @@ def run(argv: list[str]) -> int:
     settings = {name: getattr(options, name) for name in SETTINGS if name != "loss"} | {"loss": SETTINGS["loss"]}
     wanted = identity(
         "train-filter",
-        settings | {"seed": options.seed, "min_precision": options.min_precision, "text_field": options.text_field},
+        settings
+        | {"seed": options.seed, "min_precision": options.min_precision, "text_field": options.text_field}
+        | ({"balance": True} if options.balance else {}),
         [{"role": name, **entry} for name, source in sources.items() for entry in source.inputs],
     )
     manifest_path = options.output.with_suffix(".json")
@@ -72,6 +77,8 @@ def run(argv: list[str]) -> int:
         return 0
     labelled = [pair for name, source in sources.items() for pair in _pairs(name, source)]
     training, held_out = split(labelled, options.seed)
+    if options.balance:
+        training = balanced(training)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.parent, prefix=".train-filter.") as folder:
         write_training_file(Path(folder) / "training.txt", training)
@@ -123,6 +130,17 @@ def split(labelled: Labelled, seed: int) -> tuple[Labelled, Labelled]:
     for side in sides:
         random.Random(seed).shuffle(side)
     return sides
+
+
+def balanced(training: Labelled) -> Labelled:
+    """Return the first texts of each class, as many as the smaller one has. What is held out keeps the classes' true shares."""
+    left = dict.fromkeys((True, False), min(sum(related is label for _, related in training) for label in (True, False)))
+    chosen: Labelled = []
+    for text, related in training:
+        if left[related]:
+            left[related] -= 1
+            chosen.append((text, related))
+    return chosen
 
 
 def _key(text: str, seed: int) -> int:

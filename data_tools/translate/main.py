@@ -13,12 +13,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields, output_path, positive_int
+from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields
 from data_tools.document_stage import add_stage_arguments, input_documents, make_documents
 from data_tools.inputs import InputSlice
+from data_tools.llm.arguments import add_model_arguments, requests_folder
+from data_tools.llm.ask import answer_all, asks_for_json
 from data_tools.rows import Row, RowReader
 from data_tools.stage import Record
-from data_tools.translate.ask import ask, asks_for_json, exchange_batch
 from data_tools.translate.translators import ModelTranslator, SymbolicTranslator
 from megatron_mathcoder.config.errors import DataError
 
@@ -39,41 +40,13 @@ def _parser() -> argparse.ArgumentParser:
         help="symbolic: embedded, no model; openai: any OpenAI-compatible server; vllm: in this process (default: %(default)s)",
     )
     add_stage_arguments(parser)
-    group = parser.add_argument_group("for a language model")
-    group.add_argument("--model", metavar="NAME", help="the served model's name; for vllm a Hugging Face folder or name")
-    group.add_argument("--base-url", default="http://localhost:8000/v1", metavar="URL", help="(default: %(default)s)")
-    group.add_argument("--api-key-file", type=Path, metavar="FILE", help="file that holds the server's key")
-    group.add_argument(
-        "--requests", type=output_path, metavar="DIR", help="log of requests and replies (default: OUTPUT.requests)"
-    )
-    group.add_argument(
-        "--max-tokens", type=positive_int, default=3072, metavar="N", help="a reply's tokens (default: %(default)s)"
-    )
-    group.add_argument(
-        "--max-characters",
-        type=positive_int,
-        default=9000,
-        metavar="N",
-        help="longer documents are asked about in passages (default: %(default)s, about 3,000 tokens)",
-    )
+    group = add_model_arguments(parser, max_tokens=3072, max_characters=9000)
     group.add_argument(
         "--reply-format",
         choices=("auto", "json", "sections"),
         default="auto",
         help="auto: JSON by schema when a probe shows that the server holds to it, labelled sections otherwise",
     )
-    group.add_argument("--requests-in-flight", type=positive_int, default=64, metavar="N", help="(default: %(default)s)")
-    group.add_argument("--tokens-in-flight", type=positive_int, default=400_000, metavar="N", help="(default: %(default)s)")
-    group.add_argument("--token-budget", type=positive_int, default=None, metavar="N", help="stop when so many tokens are used")
-    group.add_argument(
-        "--attempts", type=positive_int, default=6, metavar="N", help="tries of one request (default: %(default)s)"
-    )
-    group.add_argument(
-        "--request-seconds", type=positive_int, default=900, metavar="S", help="longest try (default: %(default)s)"
-    )
-    group.add_argument("--retry-dead", action="store_true", help="send again what was given up before")
-    group.add_argument("--write-batch", type=output_path, metavar="FILE", help="write open requests for vllm run-batch, and stop")
-    group.add_argument("--read-batch", type=Path, metavar="FILE", help="take the replies that vllm run-batch wrote first")
     return parser
 
 
@@ -86,21 +59,18 @@ def run(argv: list[str]) -> int:
         return 0
     if not options.model:
         raise DataError(f"--translator {options.translator} needs --model NAME")
-    folder: Path = options.requests or options.output.with_name(options.output.name + ".requests")
+    folder = requests_folder(options)
     translator = ModelTranslator(
         translator=options.translator,
         model=options.model,
         requests=str(folder),
         max_tokens=options.max_tokens,
         max_characters=options.max_characters,
-        as_json=asks_for_json(options, folder),
+        as_json=asks_for_json(options.translator, options, folder),
     )
-    if not (options.output / "manifest.json").exists() or options.overwrite:
-        if options.write_batch or options.read_batch:
-            if not exchange_batch(options, source, translator, folder):
-                return 0
-        else:
-            ask(options, source, translator, folder)
+    unfinished = not (options.output / "manifest.json").exists() or options.overwrite
+    if unfinished and not answer_all(options, source, translator, folder):
+        return 0
     _finish(make_documents("translate", source, translator, options, _add_funnel, COMPLETIONS))
     return 0
 

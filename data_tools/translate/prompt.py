@@ -1,7 +1,7 @@
 """What a language model is asked to do with a document, and the schema of its reply.
 
 Decides: the wording (``VERSION`` changes with it, and goes into every completion), the JSON schema for servers that hold to one,
-the labelled sections for those that do not, and where a long document is cut.
+and the labelled sections for those that do not.
 Does not: send it, or read the reply (``parse.py``).
 """
 
@@ -77,16 +77,3 @@ def messages(passage: str, as_json: bool) -> tuple[Message, ...]:
     """Return the chat that asks for the computations of a passage."""
     form = AS_JSON if as_json else AS_SECTIONS
     return (Message("system", SYSTEM), Message("user", f"{TASK}{form}\nPassage:\n\n{passage}"))
-
-
-def passages(text: str, max_characters: int) -> list[str]:
-    """Cut a document into passages of at most ``max_characters``: at blank lines, else at line ends, else anywhere."""
-    pieces: list[str] = []
-    while len(text) > max_characters:
-        window = text[:max_characters]
-        # A cut in the first half would make many small passages of a text with one early blank line.
-        cut = next((at + len(mark) for mark in ("\n\n", "\n", " ") if (at := window.rfind(mark)) > max_characters // 2), 0)
-        cut = cut or max_characters
-        pieces.append(text[:cut])
-        text = text[cut:]
-    return [piece for piece in (*pieces, text) if piece.strip()]

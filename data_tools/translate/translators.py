@@ -11,6 +11,7 @@ from typing import Any
 
 from data_tools.document import Document, Dropped
 from data_tools.llm.interface import Reply, Request, Sampling
+from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog
 from data_tools.translate import prompt, symbolic
 from data_tools.translate.computation import Completion, Computation, TranslatedDocument, Unparsed
@@ -47,6 +48,11 @@ class ModelTranslator:
     as_json: bool
 
     @property
+    def kind(self) -> str:
+        """Where the model is: ``openai`` or ``vllm``."""
+        return self.translator
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What decides beside the documents."""
         return {
@@ -62,7 +68,7 @@ class ModelTranslator:
         """Return the requests of a document, one per passage."""
         schema = prompt.SCHEMA if self.as_json else None
         sampling = Sampling(max_tokens=self.max_tokens, temperature=0.0, json_schema=schema)
-        pieces = prompt.passages(document.text, self.max_characters)
+        pieces = passages(document.text, self.max_characters)
         return [Request(prompt.messages(piece, self.as_json), sampling) for piece in pieces]
 
     def __call__(self, documents: Iterable[Document]) -> Iterator[TranslatedDocument | Dropped]:

@@ -8,8 +8,8 @@ from data_tools.benchmarks import read_benchmark
 from data_tools.filters.evaluation import choose, evaluation, point
 from data_tools.filters.fasttext_filter import run as run_filter
 from data_tools.filters.fasttext_model import load, prepared
+from data_tools.filters.train_filter import balanced, split
 from data_tools.filters.train_filter import run as run_training
-from data_tools.filters.train_filter import split
 from megatron_mathcoder.config.errors import DataError
 from tests.data_tools.conftest import write_documents
 from tests.data_tools.test_prepare import rows_of
@@ -89,6 +89,18 @@ def test_a_split_never_empties_a_side_and_keeps_equal_texts_together() -> None:
         assert len(training) + len(held_out) == 2 * count
     with pytest.raises(DataError, match="1 different positive documents; at least 2 are needed"):
         split([("a", True), ("a", True), ("b", False), ("c", False)], seed=1)
+
+
+def test_learning_may_be_balanced_while_what_is_held_out_keeps_its_shares(tmp_path: Path, corpora: dict[str, Path]) -> None:
+    training = [(str(n), n % 4 == 0) for n in range(40)]
+    assert [related for _, related in balanced(training)].count(True) == 10
+    assert set(balanced(training)) < set(training)
+    assert len(balanced(training)) == 20
+    given = ["--positive", str(corpora["positive"]), "--negative", str(corpora["negative"]), *SMALL]
+    assert run_training([*given, "--balance", "--output", str(tmp_path / "m.bin")]) == 0
+    manifest = json.loads((tmp_path / "m.json").read_bytes())
+    assert manifest["training"] == 2 * manifest["training_related"]
+    assert manifest["evaluation"]["held_out_related"] / manifest["evaluation"]["held_out"] != 0.5
 
 
 def test_the_threshold_is_the_one_of_the_best_f1_or_of_the_wanted_precision() -> None:

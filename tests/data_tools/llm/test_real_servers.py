@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from data_tools.llm.ask import PROBE
 from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.llm.openai_client import OpenAIClient, Server
-from data_tools.translate.ask import PROBE
 from megatron_mathcoder.config.errors import DataError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from data_tools.llm.passages import passages
 from data_tools.translate.parse import parse_reply_text
-from data_tools.translate.prompt import AS_SECTIONS, SCHEMA, messages, passages
+from data_tools.translate.prompt import AS_SECTIONS, SCHEMA, messages
 
 CODE = "import math\n# a comment\nprint(math.sqrt(16))"
 EXPRESSION, RESULT = r"\sqrt{16}", "4"

@@ -2,22 +2,21 @@
 
 Decides: when the server is contacted (only while a request is open), whether replies are asked for as JSON, what a batch file
 holds.
-Does not: send requests (``llm/``), or write rows (``translators.py``).
+Does not: send requests (a ``LanguageModel`` does), know what is asked (an ``Asker`` does), or write rows.
 """
 
 import argparse
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Protocol
 
 from data_tools.document import Document
-from data_tools.llm.interface import LanguageModel, Message, Request, Sampling
-from data_tools.llm.openai_client import OpenAIClient, Server
+from data_tools.llm.arguments import VLLM, open_model
+from data_tools.llm.interface import Message, Request, Sampling
 from data_tools.llm.request_log import Accounting, RequestLog
 from data_tools.llm.run_batch import read_batch, write_batch
 from data_tools.progress import Progress
 from data_tools.sources.record_files import RecordFiles
-from data_tools.translate.translators import ModelTranslator
 from megatron_mathcoder.config.errors import DataError
 
 PROBE_WORD = "tangent"
@@ -31,29 +30,30 @@ PROBE = Request(
 """No model answers a greeting with this object unless the server makes it."""
 
 
-def _model(options: argparse.Namespace) -> AbstractContextManager[LanguageModel]:
-    if options.translator == "vllm":
-        from data_tools.llm.vllm_offline import VllmOffline
+class Asker(Protocol):
+    """What has something to ask about documents: ``kind`` is ``openai`` or ``vllm``, ``model`` a name in every request's key."""
 
-        return nullcontext(VllmOffline(options.model))
-    key = ""
-    if options.api_key_file:
-        key = options.api_key_file.read_text(encoding="utf-8").strip()
-    server = Server(
-        base_url=options.base_url,
-        model=options.model,
-        api_key=key,
-        requests_in_flight=options.requests_in_flight,
-        tokens_in_flight=options.tokens_in_flight,
-        read_seconds=options.request_seconds,
-        total_seconds=options.request_seconds,
-        attempts=options.attempts,
-        token_budget=options.token_budget or 0,
-    )
-    return OpenAIClient(server)
+    @property
+    def kind(self) -> str:
+        """Where the model is."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    def requests_of(self, document: Document) -> list[Request]:
+        """Return the requests of a document, none when there is nothing to ask."""
 
 
-def asks_for_json(options: argparse.Namespace, folder: Path) -> bool:
+def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> bool:
+    """Have every request answered, by the model or through batch files; return False when replies are still to come."""
+    if options.write_batch or options.read_batch:
+        return _exchange_batch(options, source, asker, folder)
+    _ask(options, source, asker, folder)
+    return True
+
+
+def asks_for_json(kind: str, options: argparse.Namespace, folder: Path) -> bool:
     """Return whether replies are asked for as JSON.
 
     Found out once by a probe, and kept with the log, because it is part of every request.
@@ -63,10 +63,10 @@ def asks_for_json(options: argparse.Namespace, folder: Path) -> bool:
     known = folder / "reply_format.txt"
     if known.exists():
         return known.read_text(encoding="utf-8").strip() == "json"
-    if options.translator == "vllm" or options.write_batch or options.read_batch:
+    if kind == VLLM or options.write_batch or options.read_batch:
         # vLLM itself holds to a schema; each reply is still checked.
         return True
-    with _model(options) as model:
+    with open_model(kind, options) as model:
         reply = next(iter(model.complete([PROBE])))
     fired = bool(reply.choices and reply.choices[0].fits_schema)
     if not fired:
@@ -76,9 +76,7 @@ def asks_for_json(options: argparse.Namespace, folder: Path) -> bool:
     return fired
 
 
-def _open_requests(
-    options: argparse.Namespace, source: RecordFiles, translator: ModelTranslator
-) -> Iterator[tuple[int, Request]]:
+def _open_requests(options: argparse.Namespace, source: RecordFiles, asker: Asker) -> Iterator[tuple[int, Request]]:
     """Yield (bytes of input read, request) for the documents of this part."""
     done = 0
     for index, piece in enumerate(source.slices):
@@ -92,23 +90,26 @@ def _open_requests(
 
         for document in piece.documents(note):
             if isinstance(document, Document):
-                for request in translator.requests_of(document):
+                for request in asker.requests_of(document):
                     yield done + read, request
         done += piece.bytes
 
 
-def ask(options: argparse.Namespace, source: RecordFiles, translator: ModelTranslator, folder: Path) -> None:
+def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> None:
     """Send every request that has no final answer; nothing is loaded or contacted when there is none."""
     share = [piece for index, piece in enumerate(source.slices) if options.part is None or index in options.part]
     with RequestLog(folder, _log_name(options), options.retry_dead) as log:
-        if all(request.key(translator.model) in log for _, request in _open_requests(options, source, translator)):
+        if all(request.key(asker.model) in log for _, request in _open_requests(options, source, asker)):
             return
-        with _model(options) as model, Progress("translate", sum(piece.bytes for piece in share), "tokens") as progress:
+        with (
+            open_model(asker.kind, options) as model,
+            Progress("asking", sum(piece.bytes for piece in share), "tokens") as progress,
+        ):
             place = 0
 
             def requests() -> Iterator[Request]:
                 nonlocal place
-                for read, request in _open_requests(options, source, translator):
+                for read, request in _open_requests(options, source, asker):
                     place = read
                     yield request
 
@@ -122,17 +123,15 @@ def _log_name(options: argparse.Namespace) -> str:
     return "log" if options.part is None else f"log-{options.part.index}-of-{options.part.count}"
 
 
-def exchange_batch(options: argparse.Namespace, source: RecordFiles, translator: ModelTranslator, folder: Path) -> bool:
+def _exchange_batch(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> bool:
     """Read a batch's replies into the log, write what is still open; return whether nothing is open."""
     with RequestLog(folder, _log_name(options), options.retry_dead) as log:
         waiting = {
-            key: request
-            for _, request in _open_requests(options, source, translator)
-            if (key := request.key(translator.model)) not in log
+            key: request for _, request in _open_requests(options, source, asker) if (key := request.key(asker.model)) not in log
         }
         if options.read_batch:
             for key, reply in read_batch(options.read_batch, waiting):
-                log.append(key, reply, translator.model)
+                log.append(key, reply, asker.model)
             waiting = {key: request for key, request in waiting.items() if key not in log}
         if not waiting:
             return True
@@ -140,6 +139,6 @@ def exchange_batch(options: argparse.Namespace, source: RecordFiles, translator:
             raise DataError(
                 f"{len(waiting)} requests have no reply in {options.read_batch}; add --write-batch FILE to write them again"
             )
-        count = write_batch(options.write_batch, waiting.values(), translator.model)
+        count = write_batch(options.write_batch, waiting.values(), asker.model)
     print(f"{options.write_batch}: {count} requests; run vllm run-batch on it, then this command with --read-batch")
     return False
