@@ -4,7 +4,8 @@ Decides: which fields of a row mean what, by the names the well-known files use 
 that an instruction which every question of a file begins with is no part of the questions.
 Does not: say how an item is asked or graded, or normalise its text.
 
-Readable are ``.json`` (an array of objects) and ``.jsonl``, plain or ``.gz``. A benchmark has its file's name without suffixes.
+Readable are ``.json`` (an array of objects) and ``.jsonl``, plain or ``.gz``, and ``.parquet``. A benchmark has its file's name
+without suffixes.
 """
 
 import gzip
@@ -17,7 +18,7 @@ from typing import Any
 
 from megatron_mathcoder.config.errors import DataError
 
-SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
 NOT_BENCHMARKS = re.compile(r"(^|[_-])(train|negatives?)([_.-]|$)")
 """Files of a benchmark folder that one trains on; they are read when named, and passed over when their folder is."""
 
@@ -74,20 +75,25 @@ def read_benchmark(path: Path) -> list[BenchmarkItem]:
 
 def benchmark_name(path: Path) -> str:
     """Return ``gsm8k_test`` for ``…/gsm8k_test.jsonl.gz``."""
-    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")
+    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")
 
 
 def rows_of(path: Path) -> Iterator[Any]:
     """Yield the rows of a file. Raises DataError when it cannot be read."""
-    # The standard library's reader, because published files hold NaN, which is no JSON.
-    raw = path.read_bytes()
     try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            yield from pq.read_table(path).to_pylist()
+            return
+        # The standard library's reader, because published files hold NaN, which is no JSON.
+        raw = path.read_bytes()
         raw = gzip.decompress(raw) if path.name.endswith(".gz") else raw
         if raw.lstrip()[:1] == b"[":
             yield from json.loads(raw)
             return
         yield from (json.loads(line) for line in raw.split(b"\n") if line.strip())
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError) as error:  # pyarrow's errors are among them
         raise DataError(f"benchmark {path.as_posix()!r} cannot be read: {error}; fetch the file again") from None
 
 

@@ -10,7 +10,7 @@ import re
 
 from data_tools.answers.surface import boxed
 
-BARE_CHARACTERS = 120
+BARE_CHARACTERS = 400
 """A text of one line up to this length is taken for the answer itself."""
 
 _HASHES = re.compile(r"####\s*(.+)")

@@ -4,8 +4,7 @@ Decides: per benchmark, where a row's gold answer is, which rows belong to it (M
 suit it, how it is asked unless the recipe says otherwise, and the rule its published numbers were made with.
 Does not: write prompts (``protocols``) or judge.
 
-A path may also be ``hf:NAME``, ``hf:NAME:CONFIG`` or ``hf:NAME:CONFIG:SPLIT``, read with Hugging Face ``datasets`` where that
-is installed.
+A path may also be ``hf:NAME:CONFIG:SPLIT``, read with Hugging Face ``datasets`` where that is installed (``hugging_face_rows``).
 """
 
 import re
@@ -16,7 +15,8 @@ from typing import Any
 
 from data_tools.answers.surface import boxed
 from data_tools.benchmarks import question_of, rows_of
-from megatron_mathcoder.config.errors import DataError, PlatformError
+from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.evaluation.hugging_face_rows import hugging_face_rows, is_saved
 
 LETTERS = "ABCDEFGHIJ"
 
@@ -126,10 +126,17 @@ def load_items(name: str, path: str, limit: int = 0) -> list[Item]:
     return items
 
 
+def is_there(path: str) -> bool:
+    """Say whether a benchmark's file or folder is on this disk; of a name for ``datasets`` only that package knows."""
+    return path.startswith("hf:") or Path(path).exists()
+
+
 def _rows(path: str) -> Iterator[Any]:
     if path.startswith("hf:"):
-        return _hugging_face(*path.removeprefix("hf:").split(":"))
+        return hugging_face_rows(path.removeprefix("hf:"))
     place = Path(path)
+    if is_saved(place):
+        return hugging_face_rows(path)
     if place.is_dir():
         # MATH as its authors publish it: a folder of subjects, one JSON file a problem.
         files = sorted(place.rglob("*.json"))
@@ -137,14 +144,6 @@ def _rows(path: str) -> Iterator[Any]:
     if not place.is_file():
         raise DataError(f"{path}: no such file; name a benchmark's file, a folder of MATH, or hf:NAME")
     return rows_of(place)
-
-
-def _hugging_face(name: str, config: str = "", split: str = "test") -> Iterator[Any]:
-    try:
-        import datasets
-    except ImportError:
-        raise PlatformError(f"hf:{name} needs the package datasets; pip install datasets, or name a file") from None
-    return iter(datasets.load_dataset(name, config or None, split=split))
 
 
 def _item(benchmark: Benchmark, path: str, place: int, row: dict[str, Any]) -> Item:

@@ -16,11 +16,13 @@ from checkpoints_convert.megatron_to_hf import export
 from data_tools.parts import atomic_file, write_json
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
+from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.loader import load_recipe
 from megatron_mathcoder.evaluation import recipe, report, results
+from megatron_mathcoder.evaluation.benchmarks import is_there
 from megatron_mathcoder.evaluation.graders import Graders
 from megatron_mathcoder.evaluation.predictions import Task, predict, task_of, versions
-from megatron_mathcoder.evaluation.recipe import EvaluationConfig, ModelEntry
+from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationConfig, ModelEntry
 from megatron_mathcoder.inference.language_models import open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog
 
@@ -38,15 +40,28 @@ def run(argv: list[str]) -> int:
     config = load_recipe(EvaluationConfig, arguments.recipe, arguments.set)
     recipe.check(config)
     contaminated = results.read_contamination(config.evaluation.contamination)
+    check_files(config.benchmarks)
     tasks = [task_of(entry) for entry in config.benchmarks]
     for model in config.models:
         ask(model, tasks, config)
     judged = judge(config, tasks, contaminated)
     numbers = write_report(config, judged)
     print(report.table(numbers["results"]))
-    print("\n".join(report.comparison_lines(numbers["comparisons"])))
+    for line in report.comparison_lines(numbers["comparisons"]):
+        print(line)
     print(f"report: {Path(config.evaluation.folder) / 'report.html'}")
     return 0
+
+
+def check_files(entries: tuple[BenchmarkEntry, ...]) -> None:
+    """Raise DataError when files of benchmarks are absent, all of them in one line: nothing is asked then."""
+    absent = {place: entry for place, entry in enumerate(entries) if not is_there(entry.path)}
+    if absent:
+        named = ", ".join(f"{entry.name} ({entry.path})" for entry in absent.values())
+        raise DataError(
+            f"{len(absent)} of {len(entries)} benchmarks have no file: {named}; name a file, a folder of MATH, or hf:NAME with "
+            f"--set benchmarks.{next(iter(absent))}.path=…, or take the table out"
+        )
 
 
 def ask(entry: ModelEntry, tasks: list[Task], config: EvaluationConfig) -> None:

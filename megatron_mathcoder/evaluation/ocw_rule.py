@@ -11,7 +11,7 @@ Source: DeepSeek-Math ``evaluation/eval/ocwcourses_eval_utils.py`` as described 
 import math
 import re
 
-from data_tools.answers.compare import Policy, compare, compare_values
+from data_tools.answers.compare import Policy, compare_values
 from data_tools.answers.evaluate import exact
 from data_tools.answers.expression import NoExpression
 from data_tools.answers.extract import final_answer
@@ -24,15 +24,20 @@ RELATIVE, ABSOLUTE, MEAN_SHARE = 1e-5, 1e-8, 0.01
 _FINAL = re.compile(r"final answer is(.*?)(?:\.?\s*I hope it is correct)", re.S)
 
 
-def stated_answer(text: str) -> str:
-    """Return what stands between "final answer is" and "I hope it is correct", case and all, else the answer a text states."""
+def stated_answer(text: str) -> str | None:
+    """Return what stands between "final answer is" and "I hope it is correct", case and all, else the answer a text states.
+
+    None where it states none.
+    """
     found = _FINAL.findall(text)
-    return (found[-1] if found else final_answer(text) or text).strip().removesuffix(".").strip()
+    answer = found[-1] if found else final_answer(text)
+    return None if answer is None else answer.strip().removesuffix(".").strip()
 
 
 def published_right(gold: str, text: str) -> bool:
     """Return the published verdict: by numbers where the gold is one, by equations, else by text."""
     answer = stated_answer(text)
+    answer = text if answer is None else answer
     if _is_literal(gold):
         return _published_equal(float(gold), _float(answer))
     if "=" in gold:
@@ -79,8 +84,3 @@ def _equations_equal(gold: str, answer: str) -> bool:
 
 def _text(text: str) -> str:
     return re.sub(r"\\(?:left|right|mathrm|text|,|;|!)|[\s${}]", "", text)
-
-
-def fixed_verdict(gold: str, text: str) -> str:
-    """Return ``right``, ``wrong`` or ``undecided`` by the fixed rule."""
-    return compare(gold, stated_answer(text), FIXED).status

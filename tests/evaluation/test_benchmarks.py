@@ -8,7 +8,7 @@ import pytest
 from data_tools.answers.compare import compare_values
 from data_tools.answers.read import read_answer
 from data_tools.answers.values import Unreadable
-from megatron_mathcoder.config.errors import DataError, PlatformError
+from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.evaluation.benchmarks import BENCHMARKS, Item, load_items
 from megatron_mathcoder.evaluation.graders import Graders
 
@@ -83,12 +83,3 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str, row: dic
         load_items(name, str(tmp_path / "f.jsonl"))
     with pytest.raises(DataError, match=r"gone\.jsonl: no such file"):
         load_items(name, str(tmp_path / "gone.jsonl"))
-
-
-def test_hugging_face_names_need_the_package() -> None:
-    pytest.importorskip("math_verify")
-    try:
-        import datasets  # noqa: F401
-    except ImportError:
-        with pytest.raises(PlatformError, match="hf:openai/gsm8k needs the package datasets"):
-            load_items("gsm8k", "hf:openai/gsm8k:main:test")

@@ -169,7 +169,7 @@ def test_a_choice_is_scored_by_likelihood(tmp_path: Path, monkeypatch: pytest.Mo
         ("benchmarks.0.protocol=log-likelihood", "gsm8k has no choices; take few-shot-cot"),
         ("models.1.name=good", "'good' comes twice"),
         ("models.0.name=a/b", "use letters, digits, dots and dashes"),
-        ("benchmarks.0.path=gone.jsonl", "gone.jsonl: no such file"),
+        ("benchmarks.0.path=gone.jsonl", "1 of 1 benchmarks have no file: gsm8k (gone.jsonl); name a file"),
         ("evaluation.batch_size=0", "batch_size at least 1"),
         ("evaluation.contamination=gone", "give JSONL rows with benchmark and id"),
         ("evaluation.foldr=x", "no such key; did you mean evaluation.folder?"),

@@ -33,9 +33,9 @@ def test_the_published_ocw_rule_rejects_seven_of_its_own_golds_and_the_fixed_one
     published = [row["id"] for row in rows if not ocw_rule.published_right(row["answer"], row["answer"])]
     assert published == ["45", "51", "68", "69", "79", "91", "98"]
     stated = "The final answer is ${}$. I hope it is correct."
-    assert [row["id"] for row in rows if ocw_rule.fixed_verdict(row["answer"], row["answer"]) != "right"] == []
-    wrapped = [row for row in rows if graders.grade("ocw", row["answer"], stated.format(row["answer"])).verdict.status != "right"]
-    assert wrapped == []
+    for form in ("{}", stated):
+        fixed = [graders.grade("ocw", row["answer"], form.format(row["answer"])).verdict.status for row in rows]
+        assert set(fixed) == {"right"}
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,17 @@ def test_the_published_ocw_rule_rejects_seven_of_its_own_golds_and_the_fixed_one
     [("-5", "-5", False, "right"), ("0", "0", False, "right"), ("1.6", "1.61", False, "right"), ("1.6", "1.7", False, "wrong"),
      ("1e-9", "3e-9", False, "wrong"), ("10", "10.00001", True, "right"), ("5", "5 \\mathrm{~cm}", True, "right")],
 )  # fmt: skip
-def test_the_two_ocw_rules_differ_where_they_should(gold: str, answer: str, published: bool, fixed: str) -> None:
+def test_the_two_ocw_rules_differ_where_they_should(
+    graders: Graders, gold: str, answer: str, published: bool, fixed: str
+) -> None:
     assert ocw_rule.published_right(gold, answer) is published
-    assert ocw_rule.fixed_verdict(gold, answer) == fixed
+    assert graders.grade("ocw", gold, answer).verdict.status == fixed
+
+
+def test_a_text_that_states_nothing_is_wrong_by_every_grader_of_ocw(graders: Graders) -> None:
+    text = ">>> from sympy.physics import x\n>>> from sympy import y"
+    for name in ("ocw", "ocw-published", "strict"):
+        assert graders.grade(name, "1.6", text).verdict.status == "wrong"
 
 
 @pytest.mark.parametrize(
