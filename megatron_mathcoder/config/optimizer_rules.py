@@ -37,6 +37,20 @@ def moments_are_not_swapped(config: RunConfig) -> str:
     )
 
 
+def small_state_has_its_parts(config: RunConfig) -> str:
+    """The master is a bf16 weight and the bits it lacks, in the distributed optimizer's share of it."""
+    if not config.optimizer.use_precision_aware_optimizer:
+        return ""
+    if config.training.precision != "bf16":
+        return (
+            'optimizer.use_precision_aware_optimizer = true: needs training.precision = "bf16", not '
+            f'"{config.training.precision}"; an fp32 weight is its own master'
+        )
+    if not config.parallel.use_distributed_optimizer:
+        return "optimizer.use_precision_aware_optimizer = true: needs parallel.use_distributed_optimizer = true, on one rank too"
+    return ""
+
+
 def weight_decay_shrinks_weights(config: RunConfig) -> str:
     """A step multiplies each weight by 1 - lr · weight_decay; beyond 1 its sign flips."""
     lr, decay = config.optimizer.lr, config.optimizer.weight_decay

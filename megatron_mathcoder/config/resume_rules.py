@@ -55,6 +55,7 @@ EFFECTS = {
     "training.tokens": "the order of the data is unaffected; a decay that ends with the run moves",
     "training.epochs": "the order of the data is unaffected; a decay that ends with the run moves",
     "optimizer": "the steps from here on use the new value",
+    "optimizer.use_precision_aware_optimizer": "masters stay exact; moments are rounded to bf16, or go on as they were",
     "guard": "the steps from here on are judged by the new value",
 }
 """What a change does to the rest of the run; the longest key counts."""

@@ -100,6 +100,7 @@ RULES: tuple[Callable[[RunConfig], str], ...] = (
     training.recompute_groups_need_full_recompute,
     optimizer.peak_learning_rate_is_the_largest,
     optimizer.moments_are_not_swapped,
+    optimizer.small_state_has_its_parts,
     optimizer.weight_decay_shrinks_weights,
     optimizer.constant_rate_has_no_decay_end,
     optimizer.wsd_has_its_decay,

@@ -1,11 +1,11 @@
 """Which implementation of each fused operation a model runs.
 
-Decides: two sets, ``torch`` (``reference.py``) and ``triton``, and whether attention takes all documents in one call; a model is
-given a set and never asks again.
-Does not: choose the optimizer: torch's own fused one is used on every platform.
+Decides: two sets, ``torch`` (``reference.py``, ``adamw.py``) and ``triton``, and whether attention takes all documents in one
+call; a model and its optimizer are given a set and never ask again.
+Does not: compute.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,14 +13,15 @@ from torch import Tensor
 
 from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.config.schema import PlatformSection
-from megatron_mathcoder.kernels import reference
+from megatron_mathcoder.kernels import adamw, reference
+from megatron_mathcoder.kernels.adamw import Parameter, Update
 from megatron_mathcoder.kernels.varlen_attention import VarlenKernel, torch_varlen_kernel
 from megatron_mathcoder.platforms.interface import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSet:
-    """One implementation of every operation that ``reference.py`` defines."""
+    """One implementation of every operation that ``reference.py`` and ``adamw.py`` define."""
 
     name: str
     rms_norm: Callable[[Tensor, Tensor, float], Tensor]
@@ -30,6 +31,7 @@ class KernelSet:
     softmax_statistics: Callable[[Tensor, Tensor, int], Tensor]
     softmax_gradient_: Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
     accumulate_weight_gradient_: Callable[[Tensor, Tensor, Tensor], None]
+    adamw_: Callable[[Sequence[Parameter], Update], None]
     varlen_attention: VarlenKernel | None = None
     """All documents of a micro-batch in one call; None = document by document."""
 
@@ -62,12 +64,13 @@ def torch_kernels() -> KernelSet:
         softmax_statistics=reference.softmax_statistics,
         softmax_gradient_=reference.softmax_gradient_,
         accumulate_weight_gradient_=reference.accumulate_weight_gradient_,
+        adamw_=adamw.adamw_,
     )
 
 
 def triton_kernels() -> KernelSet:
     """Return the fused set: NVIDIA GPUs, or the CPU under Triton's interpreter (``TRITON_INTERPRET=1``, for tests)."""
-    from megatron_mathcoder.kernels import triton_norm, triton_rotary, triton_softmax, triton_swiglu
+    from megatron_mathcoder.kernels import triton_adamw, triton_norm, triton_rotary, triton_softmax, triton_swiglu
 
     return KernelSet(
         name="triton",
@@ -78,6 +81,7 @@ def triton_kernels() -> KernelSet:
         softmax_statistics=triton_softmax.softmax_statistics,
         softmax_gradient_=triton_softmax.softmax_gradient_,
         accumulate_weight_gradient_=_accumulate_in_fp32_,
+        adamw_=triton_adamw.adamw_,
     )
 
 

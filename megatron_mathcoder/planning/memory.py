@@ -29,7 +29,7 @@ class RankMemory:
     gradients: int
     """fp32, reduced in place."""
     optimizer: int
-    """Adam's moments and, in bf16, fp32 masters."""
+    """Adam's moments and, in bf16, fp32 masters or what makes them of the weights."""
     activations: int
     """Saved tensors of all micro-batches in flight, without the logits."""
     logits: int
@@ -65,7 +65,8 @@ def stage_memory(config: RunConfig, data_parallel: int, num_microbatches: int, s
     last = stage == parallel.pipeline_model_parallel_size - 1
     # megatron-core divides the optimizer among context-parallel ranks too: they hold the same weights.
     copies = data_parallel * parallel.context_parallel_size
-    static = static_bytes(model, parallel, config.training.precision, copies, stage)
+    compact = config.optimizer.use_precision_aware_optimizer
+    static = static_bytes(model, parallel, config.training.precision, copies, stage, compact=compact)
     return RankMemory(
         stage=stage,
         weights=static.weights,

@@ -116,10 +116,11 @@ def _breakdown(plan: Plan) -> list[str]:
     whose = "the recipe's layout" if plan.own else "the fastest layout that fits"
     fits = "fits" if layout.fits(plan.machine) else f"DOES NOT FIT, {why_not(layout, plan.machine, plan.layouts)}"
     optimizer = "divided among DP ranks" if layout.config.parallel.use_distributed_optimizer else "whole on every DP rank"
+    form = "6 bytes a weight" if layout.config.optimizer.use_precision_aware_optimizer else "fp32"
     rows = [
         ("weights", memory.weights, layout.config.training.precision),
         ("gradients", memory.gradients, "fp32"),
-        ("optimizer", memory.optimizer, f"moments and masters, fp32, {optimizer}"),
+        ("optimizer", memory.optimizer, f"moments and masters, {form}, {optimizer}"),
         ("activations", memory.activations, f"saved for the backward pass, recompute {layout.config.training.recompute}"),
         ("communication", memory.communication, "gathered sequences, keys and values, stages' messages"),
         ("logits and loss", memory.logits, "either these"),

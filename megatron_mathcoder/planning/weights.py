@@ -4,7 +4,8 @@ Decides: the exact sizes, by repeating how megatron-core 0.16.1 lays weights int
 divides the optimizer among data-parallel ranks (``distrib_optimizer.py``; Rajbhandari et al. 2020, ZeRO stage 1).
 Does not: count what lives only inside a step (``activations``).
 
-A weight has 2 bytes in bf16 (4 in fp32), its gradient 4, Adam's moments 8, and in bf16 its fp32 master copy 4 more.
+A weight has 2 bytes in bf16 (4 in fp32), its gradient 4, Adam's moments 8, and in bf16 its fp32 master copy 4 more. With the
+precision-aware optimizer moments have 4 bytes and the master 2 beside the weight's own: 12 in all instead of 18.
 """
 
 import functools
@@ -20,6 +21,8 @@ DTYPE_BYTES = {"fp32": 4, "bf16": 2}
 GRADIENT_BYTES = 4
 MOMENT_BYTES = 8
 MASTER_BYTES = {"fp32": 0, "bf16": 4}
+COMPACT_STATE_BYTES = 6
+"""Of moments and remainder with the precision-aware optimizer."""
 
 WEIGHT_ALIGNMENT = 64
 """Elements to whose multiple megatron-core moves the start of each weight when the optimizer is divided."""
@@ -118,15 +121,22 @@ def rank_elements(placement: Placement, data_parallel: int, rank: int) -> int:
 
 @functools.cache
 def static_bytes(
-    model: ModelConfig, parallel: ParallelSection, precision: str, data_parallel: int, stage: int, rank: int = 0
+    model: ModelConfig,
+    parallel: ParallelSection,
+    precision: str,
+    data_parallel: int,
+    stage: int,
+    rank: int = 0,
+    compact: bool = False,
 ) -> StaticBytes:
-    """Return what data-parallel rank ``rank`` of pipeline stage ``stage`` holds between steps.
+    """Return what data-parallel rank ``rank`` of pipeline stage ``stage`` holds between steps; ``compact`` with the
+    precision-aware optimizer.
 
     With a divided optimizer ranks differ by the padding that falls into their share: fewer than 128 · DP elements a bucket,
     mostly on the last rank.
     """
     chunks = list(_stage_chunks(model, parallel, stage))
-    per_weight = MOMENT_BYTES + MASTER_BYTES[precision]
+    per_weight = COMPACT_STATE_BYTES if compact else MOMENT_BYTES + MASTER_BYTES[precision]
     if parallel.use_distributed_optimizer:
         placements = [place(weights, data_parallel, _bucket_elements(parallel, data_parallel, stage, n)) for n, weights in chunks]
         held = sum(placement.elements for placement in placements)

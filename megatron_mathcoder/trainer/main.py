@@ -129,7 +129,7 @@ def build_trainer(
     if config.checkpoint.initial and not resumed:
         load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
     wrapped = wrap_chunks(chunks, transformer, config.parallel, groups, kernels)
-    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups)
+    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups, kernels)
     scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
     state = TrainState()
     if resumed:

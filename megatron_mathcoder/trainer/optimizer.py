@@ -1,30 +1,42 @@
 """AdamW and its schedule, in megatron-core's optimizer classes.
 
-Decides: the update rule (one fused call of torch per parameter group) and the fields of megatron-core's optimizer config.
-Does not: shard or keep master weights; megatron-core's ``DistributedOptimizer`` and ``Float16Optimizer`` do.
+Decides: which tensors the fused update is given and in which form they are kept, that a gradient is read twice a step (for the
+norm, and by the update that clips it), and the fields of megatron-core's optimizer config.
+Does not: compute the update (``kernels/``), or divide it among ranks; megatron-core's ``DistributedOptimizer`` does.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, get_megatron_optimizer
-from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from megatron.core.process_groups_config import ProcessGroupCollection
+from torch import Tensor
 
 from megatron_mathcoder.config.schema import OptimizerSection, ParallelSection, TrainingSection
+from megatron_mathcoder.kernels.adamw import Parameter, Update, adamw_, join_master, split_master
+from megatron_mathcoder.kernels.kernel_set import KernelSet
 from megatron_mathcoder.model.transformer_config import DTYPES
 from megatron_mathcoder.platforms.adam_registration import register_adam
 
+CLIP_EPS = 1e-6
+"""Added to the norm that gradients are divided by, as torch's ``clip_grad_norm_`` and megatron-core do."""
+
 
 class FusedAdam(torch.optim.Optimizer):
-    """AdamW (Loshchilov & Hutter 2019, algorithm 2) by torch's fused multi-tensor kernel, on CPU and on GPU.
+    """AdamW by the kernel set's fused update, on CPU and on GPU.
 
     ``step`` is one integer in each parameter group, as in apex's and Transformer Engine's FusedAdam, so that it survives a
-    checkpoint that is divided in another way. Moments are fp32 and have the parameter's shape.
+    checkpoint that is divided in another way. A bf16 parameter has its master here (megatron-core then asks
+    ``get_unscaled_state`` for it, and gives its gradient as ``decoupled_grad``); an fp32 one is its own.
     """
+
+    gradient_scale = 1.0
+    """Multiplies the gradients of the next step where they are read."""
 
     def __init__(
         self,
@@ -39,38 +51,70 @@ class FusedAdam(torch.optim.Optimizer):
         if not adam_w_mode:
             raise ValueError("adam_w_mode = False: FusedAdam has decoupled weight decay only")
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
+        self._update: Callable[[Sequence[Parameter], Update], None] = adamw_
+
+    def prepare(self, update: Callable[[Sequence[Parameter], Update], None], compact: bool) -> None:
+        """Take the update to run, and make the state of every parameter: of 12 bytes a parameter if ``compact``."""
+        self._update = update
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                has_master = parameter.dtype == torch.bfloat16
+                dtype = torch.bfloat16 if compact and has_master else torch.float32
+                state = {name: torch.zeros_like(parameter, dtype=dtype) for name in ("exp_avg", "exp_avg_sq")}
+                if has_master:
+                    state["master_param"] = torch.zeros_like(parameter, dtype=torch.int16) if compact else parameter.float()
+                self.state[parameter] = state
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient. Gradients must be fp32, as the parameters are."""
+        """Update every parameter that has a gradient. Gradients must be fp32."""
         for group in self.param_groups:
             group["step"] = group.get("step", 0) + 1
-            self._update(group, [parameter for parameter in group["params"] if parameter.grad is not None])
+            parameters = [self._parts(parameter) for parameter in group["params"] if _gradient(parameter) is not None]
+            if parameters:
+                beta1, beta2 = group["betas"]
+                numbers = {name: group[name] for name in ("step", "lr", "weight_decay", "eps")}
+                self._update(parameters, Update(beta1=beta1, beta2=beta2, gradient_scale=self.gradient_scale, **numbers))
+        self.gradient_scale = 1.0
 
-    def _update(self, group: dict[str, Any], parameters: list[torch.Tensor]) -> None:
-        if not parameters:
-            return
-        for parameter in parameters:
-            state = self.state[parameter]
-            if not state:
-                state["exp_avg"] = torch.zeros_like(parameter, dtype=torch.float32)
-                state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
-        step = torch.tensor(float(group["step"]), device=parameters[0].device)
-        torch._fused_adamw_(
-            parameters,
-            [parameter.grad for parameter in parameters],  # type: ignore[misc]
-            [self.state[parameter]["exp_avg"] for parameter in parameters],
-            [self.state[parameter]["exp_avg_sq"] for parameter in parameters],
-            [],
-            [step] * len(parameters),
-            lr=group["lr"],
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+    def _parts(self, parameter: Tensor) -> Parameter:
+        state, gradient = self.state[parameter], _gradient(parameter)
+        assert gradient is not None
+        return Parameter(parameter, state.get("master_param"), state["exp_avg"], state["exp_avg_sq"], gradient)
+
+    @torch.no_grad()
+    def get_unscaled_state(self, parameter: Tensor, name: str) -> Tensor:
+        """Return ``exp_avg``, ``exp_avg_sq`` or ``master_param`` of a parameter, fp32: what a checkpoint holds in either form."""
+        stored: Tensor = self.state[parameter][name]
+        return join_master(parameter, stored) if stored.dtype == torch.int16 else stored.float()
+
+    @torch.no_grad()
+    def set_scaled_state(self, parameter: Tensor, name: str, value: Tensor) -> None:
+        """Take what ``get_unscaled_state`` returned, in this form or the other; with a master the weight is set too."""
+        stored = self.state[parameter][name]
+        if name != "master_param":
+            stored.copy_(value)
+        elif stored.dtype == torch.int16:
+            weight, remainder = split_master(value.to(stored.device))
+            parameter.copy_(weight)
+            stored.copy_(remainder)
+        else:
+            stored.copy_(value)
+            parameter.copy_(value)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take groups and state as they are; torch would give the state the parameter's dtype."""
+        ordered = [parameter for group in self.param_groups for parameter in group["params"]]
+        for group, loaded in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.update({name: value for name, value in loaded.items() if name != "params"})
+        for number, state in state_dict["state"].items():
+            self.state[ordered[number]] = state
+
+
+def _gradient(parameter: Tensor) -> Tensor | None:
+    """Return a parameter's fp32 gradient; a bf16 one has it beside ``grad``, which must be of the parameter's dtype."""
+    gradient: Tensor | None = getattr(parameter, "decoupled_grad", None)
+    return parameter.grad if gradient is None else gradient
 
 
 def build_optimizer(
@@ -79,6 +123,7 @@ def build_optimizer(
     parallel: ParallelSection,
     chunks: list[DistributedDataParallel],
     groups: ProcessGroupCollection,
+    kernels: KernelSet,
 ) -> MegatronOptimizer:
     """Build megatron-core's optimizer over the chunks' parameters, with our Adam inside."""
     register_adam(FusedAdam)
@@ -99,18 +144,37 @@ def build_optimizer(
         overlap_param_gather=parallel.overlap_param_gather,
         log_num_zeros_in_grad=False,
     )
-    return get_megatron_optimizer(config, chunks, use_gloo_process_groups=False, pg_collection=groups)
+    # Set here, since the constructor refuses it without Transformer Engine: masters are Adam's, gradients its decoupled_grad.
+    config.use_precision_aware_optimizer_no_fp8_or_ds_fp8 = config.bf16 and config.use_distributed_optimizer
+    optimizer = get_megatron_optimizer(config, chunks, use_gloo_process_groups=False, pg_collection=groups)
+    for each in _with_parameters(optimizer):
+        each.optimizer.prepare(kernels.adamw_, section.use_precision_aware_optimizer)
+    return optimizer
+
+
+def gradient_norm(optimizer: MegatronOptimizer, device: torch.device) -> float:
+    """Return the norm of the prepared gradients of all ranks, fp32, each read once; a collective.
+
+    Which of them count, when several ranks hold the same weight, is megatron-core's knowledge. Its own norm waits for the GPU
+    after every tensor where there is no apex.
+    """
+    gradients = [each for part in optimizer.chained_optimizers for each in part.get_main_grads_for_grad_norm()]
+    norms = torch._foreach_norm(gradients) if gradients else [torch.zeros((), device=device)]
+    square = torch.stack(list(norms)).square().sum()
+    dist.all_reduce(square, group=optimizer.get_grad_stats_parallel_group())
+    return math.sqrt(square.item())
 
 
 def clip_gradients(optimizer: MegatronOptimizer, grad_norm: float) -> None:
-    """Scale the prepared gradients down to the recipe's norm, as ``ChainedOptimizer.step`` does between its two halves.
+    """Have the next step scale the gradients down to the recipe's norm where it reads them."""
+    for each in _with_parameters(optimizer):
+        if each.config.clip_grad > 0.0:
+            each.optimizer.gradient_scale = min(1.0, each.config.clip_grad / (grad_norm + CLIP_EPS))
 
-    megatron-core has no call for this half alone, and its ``step`` changes the weights whatever the norm is.
-    """
-    for each in optimizer.chained_optimizers:
-        parameters = [] if getattr(each, "is_stub_optimizer", False) else each.get_parameters()
-        if parameters and each.config.clip_grad > 0.0:
-            clip_grad_by_total_norm_fp32(parameters, max_norm=each.config.clip_grad, total_norm=grad_norm)
+
+def _with_parameters(optimizer: MegatronOptimizer) -> list[MegatronOptimizer]:
+    """Return the optimizers of this rank that hold something; a stub has none."""
+    return [each for each in optimizer.chained_optimizers if not getattr(each, "is_stub_optimizer", False)]
 
 
 def set_schedule(section: OptimizerSection, optimizer: MegatronOptimizer, scheduler: OptimizerParamScheduler, step: int) -> None:

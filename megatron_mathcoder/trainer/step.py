@@ -21,7 +21,7 @@ from torch import Tensor
 from megatron_mathcoder.dataset.batch import MicroBatch
 from megatron_mathcoder.model.attention import DocumentBounds
 from megatron_mathcoder.platforms.interface import Platform
-from megatron_mathcoder.trainer.optimizer import clip_gradients
+from megatron_mathcoder.trainer.optimizer import clip_gradients, gradient_norm
 from megatron_mathcoder.trainer.step_time import StepClock, StepSeconds
 
 BatchFactory = Callable[[], Iterator[MicroBatch]]
@@ -85,7 +85,7 @@ class StepRunner:
         loss = self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=False))
         self._clock.loss_known()
         optimizer.prepare_grads()
-        grad_norm = float(optimizer.get_grad_norm())
+        grad_norm = gradient_norm(optimizer, self._device)
         skipped = judge(loss, grad_norm)
         if not skipped:
             clip_gradients(optimizer, grad_norm)

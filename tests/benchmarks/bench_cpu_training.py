@@ -62,7 +62,7 @@ def our_step(config: RunConfig, stack: ExitStack) -> Callable[[], float]:
     kernels = choose_kernels(config.platform, platform, config.training.precision)
     built = build_chunks(config.model, transformer, groups, kernels, platform.device)
     chunks = wrap_chunks(built, transformer, config.parallel, groups, kernels)
-    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
+    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups, kernels)
     for group in optimizer.param_groups:
         group["lr"] = config.optimizer.lr
     runner = StepRunner(

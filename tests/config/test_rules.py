@@ -228,6 +228,19 @@ BROKEN: list[tuple[str, str, str]] = [
         ),
     ),
     (
+        "small_state_has_its_parts",
+        "optimizer.use_precision_aware_optimizer=true training.precision=fp32",
+        (
+            'optimizer.use_precision_aware_optimizer = true: needs training.precision = "bf16", not "fp32"; '
+            "an fp32 weight is its own master"
+        ),
+    ),
+    (
+        "small_state_has_its_parts",
+        "optimizer.use_precision_aware_optimizer=true training.precision=bf16 parallel.use_distributed_optimizer=false",
+        "optimizer.use_precision_aware_optimizer = true: needs parallel.use_distributed_optimizer = true, on one rank too",
+    ),
+    (
         "warmup_ends_before_the_decay",
         "optimizer.lr_warmup_steps=100",
         (

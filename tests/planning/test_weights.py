@@ -47,6 +47,21 @@ def test_bytes_between_steps_are_exact(layout, precision):
         assert (planned.weights, planned.gradients, planned.optimizer) == (held["weights"], held["gradients"], held["optimizer"])
 
 
+@pytest.mark.parametrize("layout", ["one rank", "DP3, odd width", "PP2, tied"])
+def test_the_precision_aware_optimizer_makes_twelve_bytes_of_eighteen(layout):
+    data_parallel, overrides = LAYOUTS[layout]
+    small = ("training.precision=bf16", "optimizer.use_precision_aware_optimizer=true", "training.global_batch_size=24")
+    config = tiny(*small, *overrides)
+    for held in held_bytes(config, data_parallel, num_microbatches=2):
+        planned = static_bytes(
+            config.model, config.parallel, "bf16", data_parallel, held["stage"], held["data_parallel_rank"], True
+        )
+        assert (planned.weights, planned.gradients, planned.optimizer) == (held["weights"], held["gradients"], held["optimizer"])
+    whole = static_bytes(LLAMA3_8B, config.parallel, "bf16", 1, 0)
+    compact = static_bytes(LLAMA3_8B, config.parallel, "bf16", 1, 0, compact=True)
+    assert whole.optimizer == 2 * compact.optimizer
+
+
 def test_the_weights_of_a_whole_model_are_its_parameter_count():
     weights = chunk_weights(LLAMA3_8B, 1, LLAMA3_8B.num_layers, first=True, last=True)
     assert sum(weight.elements for weight in weights) == parameter_count(LLAMA3_8B) == 8_030_261_248

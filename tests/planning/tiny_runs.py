@@ -68,7 +68,7 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
         kernels = replace(kernels, varlen_attention=kernel_that_keeps_what_torch_keeps if varlen else None)
         built = build_chunks(config.model, transformer, groups, kernels, platform.device)
         chunks = wrap_chunks(built, transformer, config.parallel, groups, kernels)
-        optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups)
+        optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups, kernels)
         runner = StepRunner(
             chunks,
             transformer,
