@@ -1,14 +1,36 @@
 #!/usr/bin/env bash
-# Run a command while a server of MODEL is up on this node: with_server.sh MODEL GPUS COMMAND…
-# SERVER names another program than vllm; it gets vllm's arguments. PORT names another port than 8000.
+# A client while a server of MODEL is up, inside a job: with_server.sh MODEL CLIENT…     (translate.sbatch calls it)
+# The server is a step on the job's first node, the client one on its last, which may be the same; the client gets --base-url.
+# When one ends the other is ended. Status: the client's, or 1 if the server failed it.
 set -euo pipefail
-model=$1 gpus=$2 port=${PORT:-8000}
-shift 2
-${SERVER:-vllm} serve "$model" --tensor-parallel-size "$gpus" --host 127.0.0.1 --port "$port" &
+# shellcheck source=launch/cluster_env.sh
+source "${CLUSTER_ENV:-launch/cluster_env.sh}"
+model=$1
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+host=127.0.0.1
+if [ "${#nodes[@]}" -gt 1 ]; then host=${MASTER_ADDR:-${nodes[0]}}; fi
+port=${PORT:-$((20000 + SLURM_JOB_ID % 10000))}
+url=http://$host:$port/v1
+
+step() { exec srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${SRUN_OPTIONS[@]}" "${IN_CONTAINER[@]}" "${@:2}"; }
+fail() {
+    echo "with_server.sh: ${LLM_SERVER[0]} of $model $1" >&2
+    exit 1
+}
+answers() { "$HOST_PYTHON" -c "import urllib.request as u; u.urlopen('$url/models', timeout=10)" 2>/dev/null; }
+
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+in_image "$LLM_IMAGE"
+step "${nodes[0]}" "${LLM_SERVER[@]}" "$model" --host "$host" --port "$port" &
 server=$!
-trap 'kill $server 2>/dev/null || true' EXIT
-until python3 -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/health')" 2>/dev/null; do
-    kill -0 $server 2>/dev/null || { echo "with_server.sh: ${SERVER:-vllm} ended before it answered" >&2; exit 1; }
+until answers; do
+    kill -0 $server 2>/dev/null || fail "ended before it answered at $url; its own words are above"
+    [ "$SECONDS" -lt "$SERVER_SECONDS" ] || fail "did not answer at $url within $SERVER_SECONDS s (SERVER_SECONDS)"
     sleep 1
 done
-"$@"
+in_image "$IMAGE"
+step "${nodes[-1]}" "${@:2}" --base-url "$url" &
+client=$!
+wait -n $server $client || true
+if kill -0 $client 2>/dev/null; then fail "ended before its client; what it answered is kept"; fi
+wait $client

@@ -16,7 +16,7 @@ from megatron_mathcoder.config.errors import LaunchError
 from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, checkpoint_step, newest_checkpoint, read_rows
 from megatron_mathcoder.launching import slurm
 from megatron_mathcoder.launching.attempts import AttemptLog, End, Start, part_name, unfinished
-from megatron_mathcoder.launching.verdict import Facts, Verdict, decide
+from megatron_mathcoder.launching.verdict import Facts, decide
 
 POLL_SECONDS = 0.5
 END_SECONDS = 60.0
@@ -29,7 +29,11 @@ COUNTED = ("crashed", "stalled", "out of time")
 
 
 def run(argv: list[str]) -> int:
-    """Run ``mathcoder attempt``: 0 finished, else the status of the ranks; a requeued job is killed before that matters."""
+    """Run ``mathcoder attempt``: 0 finished, else 1; a requeued job is ended before that matters.
+
+    The ranks' own status is in the record. It is not returned, so that 128 + 9 tells the batch script that this process itself
+    was killed; then it calls again with ``--killed``.
+    """
     parser = argparse.ArgumentParser(
         prog="mathcoder attempt",
         description="Inside a Slurm job: record an attempt in FOLDER/attempts, run COMMAND (srun …), and when it ends "
@@ -54,6 +58,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument(
         "--needs", action="append", default=[], metavar="FOLDER:NAME[/PARTS]", help="jobs that must have finished"
     )
+    parser.add_argument("--killed", action="store_true", help="record a crash: the process that ran this attempt was killed")
     parser.add_argument("command", nargs="+", help="after --: srun and what it runs")
     arguments = parser.parse_args(argv)
     if arguments.parts > 1:
@@ -62,6 +67,8 @@ def run(argv: list[str]) -> int:
         arguments.name = part_name(arguments.name, arguments.task, arguments.parts)
         arguments.command += ["--part", f"{arguments.task}/{arguments.parts}"]
     log = AttemptLog(arguments.folder, arguments.name)
+    if arguments.killed:
+        return _after_a_kill(arguments, log)
     if log.finished() and log.read()[-1].start.job == arguments.job:
         say(f"{arguments.name}: finished before; nothing is started")
         return 0
@@ -71,24 +78,30 @@ def run(argv: list[str]) -> int:
                 f"{arguments.name} needs {need}, where {len(lines)} did not finish: {'; '.join(lines)}; "
                 "mend that and submit it again, then this"
             )
-    start = Start(
+    return _attempt(arguments, log)
+
+
+def _start(arguments: argparse.Namespace) -> Start:
+    return Start(
         job=arguments.job,
         restart=arguments.restart,
         saved_step=saved_step(arguments.folder),
         gpu=arguments.gpu,
         ranks=arguments.ranks,
     )
-    return _attempt(arguments, log, start)
 
 
-def _attempt(arguments: argparse.Namespace, log: AttemptLog, start: Start) -> int:
+def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
+    start = _start(arguments)
     recorded = _written(log, start)
     ranks = Ranks(arguments.command, arguments.folder, arguments.stall_minutes * 60)
     status = ranks.wait()
+    why = slurm.why_ending(start.job) if status else ""
     facts = Facts(
         status=status,
         ended_by_slurm=ranks.told_to_end,
-        out_of_time=ranks.told_to_end and slurm.ran_out_of_time(start.job),
+        out_of_time=ranks.told_to_end and why == "TimeLimit",
+        preempted=why == "Preempted",
         stalled=ranks.stalled,
         saved_before=start.saved_step,
         saved_after=saved_step(arguments.folder),
@@ -96,20 +109,48 @@ def _attempt(arguments: argparse.Namespace, log: AttemptLog, start: Start) -> in
         # A full disk keeps no record either; then every restart counts, so that it ends all the same.
         crashes_before=crashes_in_a_row(log, start.job) if recorded else start.restart,
     )
+    return _end(arguments, log, facts)
+
+
+def _after_a_kill(arguments: argparse.Namespace, log: AttemptLog) -> int:
+    """End the attempt of this job and restart in place of the process that was killed, perhaps before it wrote a row."""
+    if log.finished():
+        return 0
+    starts = [each.start for each in log.read() if (each.start.job, each.start.restart) == (arguments.job, arguments.restart)]
+    recorded = bool(starts) or _written(log, _start(arguments))
+    saved = saved_step(arguments.folder)
+    facts = Facts(
+        status=128 + signal.SIGKILL,
+        killed=True,
+        saved_before=starts[-1].saved_step if starts else saved,
+        saved_after=saved,
+        last_step=last_step(arguments.folder),
+        crashes_before=crashes_in_a_row(log, arguments.job) if recorded else arguments.restart,
+    )
+    return _end(arguments, log, facts)
+
+
+def _end(arguments: argparse.Namespace, log: AttemptLog, facts: Facts) -> int:
+    """Record how the attempt ended and do what follows from it."""
     verdict = decide(facts, arguments.crash_limit)
     _written(
         log,
         End(
-            job=start.job,
-            restart=start.restart,
-            status=status,
+            job=arguments.job,
+            restart=arguments.restart,
+            status=facts.status,
             saved_step=facts.saved_after,
             last_step=facts.last_step,
             outcome=verdict.outcome,
             reason=verdict.reason,
         ),
     )
-    return _act(arguments.name, start.job, verdict, status)
+    say(f"{arguments.name}: {verdict.outcome}: {verdict.reason}{'; requeued' if verdict.requeue else ''}")
+    if verdict.requeue and (refusal := slurm.requeue(arguments.job)):
+        raise LaunchError(
+            f"job {arguments.job} cannot be requeued: {refusal}; submit the run again, it goes on from its newest checkpoint"
+        )
+    return int(facts.status != 0)
 
 
 def _written(log: AttemptLog, row: Start | End) -> bool:
@@ -120,13 +161,6 @@ def _written(log: AttemptLog, row: Start | End) -> bool:
         say(f"{log.path}: {error.strerror}; this attempt is not recorded")
         return False
     return True
-
-
-def _act(name: str, job: str, verdict: Verdict, status: int) -> int:
-    say(f"{name}: {verdict.outcome}: {verdict.reason}{'; requeued' if verdict.requeue else ''}")
-    if verdict.requeue and (refusal := slurm.requeue(job)):
-        raise LaunchError(f"job {job} cannot be requeued: {refusal}; submit the run again, it goes on from its newest checkpoint")
-    return status
 
 
 def say(text: str) -> None:

@@ -46,7 +46,8 @@ class End:
     last_step: int
     """Last step in metrics.jsonl; what lies between it and ``saved_step`` is done again."""
     outcome: str
-    """As in ``verdict.py``: finished, stopped, crashed, stalled, gave up, ended by Slurm or out of time."""
+    """As in ``verdict.py``: finished, stopped, preempted, crashed, stalled, gave up, ended by Slurm
+    or out of time."""
     reason: str
 
 

@@ -56,13 +56,15 @@ def is_waiting_or_running(job: str) -> bool:
     return answer.returncode == 0 and bool(answer.stdout.strip())
 
 
-def ran_out_of_time(job: str) -> bool:
-    """Return whether Slurm is ending ``job`` because of its time limit, rather than at somebody's wish."""
+def why_ending(job: str) -> str:
+    """Return why Slurm itself is ending ``job``: ``TimeLimit``, ``Preempted``, or "" for all else, such as a wish of somebody."""
     try:
         answer = subprocess.run(["scontrol", "--oneliner", "show", "job", job], capture_output=True, text=True, check=False)
     except OSError:
-        return False
-    return "Reason=TimeLimit" in answer.stdout
+        return ""
+    if "Reason=TimeLimit" in answer.stdout:
+        return "TimeLimit"
+    return "Preempted" if re.search(r"PreemptTime=\d", answer.stdout) else ""
 
 
 def requeue(job: str) -> str:

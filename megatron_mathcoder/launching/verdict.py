@@ -22,11 +22,15 @@ class Facts:
 
     status: int
     """Exit status of srun: the largest of all ranks', 128 + signal for a killed one."""
-    ended_by_slurm: bool
+    ended_by_slurm: bool = False
     """Slurm told the batch script to end: cancelled, preempted beyond its grace time, or out of time."""
-    out_of_time: bool
+    out_of_time: bool = False
     """… because of the time limit."""
-    stalled: bool
+    killed: bool = False
+    """The process that ran the attempt was killed; the batch script says so."""
+    preempted: bool = False
+    """Slurm wants the nodes for another job, and the grace time runs."""
+    stalled: bool = False
     """Nothing in the run folder had changed for too long, and the ranks were ended because of that."""
     saved_before: int
     saved_after: int
@@ -61,9 +65,12 @@ def decide(facts: Facts, crash_limit: int) -> Verdict:
         )
     if facts.status in STOPPED_STATUSES and facts.saved_before < facts.saved_after == facts.last_step:
         return Verdict(outcome="stopped", requeue=True, reason=f"asked to stop, saved step {facts.saved_after}")
+    if facts.preempted:
+        return Verdict(outcome="preempted", requeue=True, reason=f"ended in its grace time with status {facts.status}")
     if facts.stalled:
         return _unless_fruitless(facts, crash_limit, "stalled", "nothing in the run folder changed")
-    return _unless_fruitless(facts, crash_limit, "crashed", f"srun ended with status {facts.status}")
+    reason = "mathcoder attempt was killed" if facts.killed else f"srun ended with status {facts.status}"
+    return _unless_fruitless(facts, crash_limit, "crashed", reason)
 
 
 def _unless_fruitless(facts: Facts, crash_limit: int, outcome: str, reason: str) -> Verdict:

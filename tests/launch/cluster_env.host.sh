@@ -12,6 +12,7 @@ CRASH_LIMIT=3
 STALL_MINUTES=5
 PYTHON=@PYTHON@
 HOST_PYTHON=$PYTHON
-SRUN_OPTIONS=() IN_CONTAINER=()
+CONTAINER=none IMAGE='' LLM_IMAGE='' SRUN_OPTIONS=() IN_CONTAINER=()
+in_image() { :; }
 # The nodes' names mean nothing outside Slurm; all are this machine.
 export MASTER_ADDR=127.0.0.1 OMP_NUM_THREADS=1

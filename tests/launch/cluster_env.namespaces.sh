@@ -12,7 +12,8 @@ CRASH_LIMIT=3
 STALL_MINUTES=5
 PYTHON=@PYTHON@
 HOST_PYTHON=$PYTHON
-SRUN_OPTIONS=() IN_CONTAINER=()
+CONTAINER=none IMAGE='' LLM_IMAGE='' SRUN_OPTIONS=() IN_CONTAINER=()
+in_image() { :; }
 # The ranks meet on the first node, which is the batch host, over the management network; gloo uses the fabric.
 first=${SLURMD_NODENAME:-n0}
 export MASTER_ADDR=10.77.0.$((100 + ${first#n})) GLOO_SOCKET_IFNAME=fabric OMP_NUM_THREADS=1

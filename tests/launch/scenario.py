@@ -106,6 +106,12 @@ class Pair:
         return f"high-{self.number}"
 
 
+def high_job(pair: Pair, seconds: int) -> str:
+    """Submit a job that preempts what runs on the pair's nodes; return its id."""
+    options = [f"--partition={pair.high}", "--nodes=2", "--exclusive", "--output=/dev/null", "--parsable"]
+    return slurm("sbatch", *options, f"--wrap=sleep {seconds}").strip()
+
+
 @dataclass(slots=True)
 class Run:
     """One training run and its job."""

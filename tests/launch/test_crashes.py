@@ -48,6 +48,20 @@ def test_srun_is_killed(run: Run, whole: list[float], record_property: Record) -
     assert run.attempts()[0].end.outcome == "crashed"
 
 
+def test_the_attempt_is_killed(run: Run, whole: list[float], record_property: Record) -> None:
+    """The process that decides what comes next: the batch script notices, and the run comes back as after any crash."""
+    run.submit()
+    run.at_step(12)
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words[1:4] == ["-m", "megatron_mathcoder", "attempt"] and str(run.folder) in words:
+            process.kill()
+    run.wait()
+    record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
+    assert [each.end.outcome for each in run.attempts()] == ["crashed", "finished"]
+    assert "mathcoder attempt was killed" in run.log()
+
+
 def test_a_crash_before_the_first_save(run: Run, whole: list[float], record_property: Record) -> None:
     """Nothing is saved yet: the run begins again, with the same losses."""
     run.submit()

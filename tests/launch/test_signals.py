@@ -11,16 +11,10 @@ import psutil
 import pytest
 
 from megatron_mathcoder.cli import main
-from tests.launch.scenario import CRASH_LOSES, TP2, Run, slurm, wait_until
+from tests.launch.scenario import CRASH_LOSES, TP2, Run, high_job, slurm, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 Record = Callable[[str, str], None]
-
-
-def high_job(run: Run, seconds: int) -> str:
-    """Submit a job that preempts the run."""
-    options = [f"--partition={run.pair.high}", "--nodes=2", "--exclusive", "--output=/dev/null", "--parsable"]
-    return slurm("sbatch", *options, f"--wrap=sleep {seconds}").strip()
 
 
 def has_signal(process: psutil.Process, number: int) -> bool:
@@ -64,7 +58,7 @@ def test_preempted(run: Run, whole: list[float], record_property: Record) -> Non
     run.steps = 240
     run.submit("--set=checkpoint.interval_steps=0")
     run.at_step(3)
-    high_job(run, 1)
+    high_job(run.pair, 1)
     run.wait()
     record_property("outcome", run.judge(whole, lost=0))
     assert [each.end.outcome for each in run.attempts()] == ["stopped", "finished"]
@@ -74,7 +68,7 @@ def test_preempted_beyond_the_grace_time(run: Run, whole: list[float], record_pr
     """Ranks that cannot save in time are killed; Slurm requeues the job itself."""
     run.submit("--set=parallel.distributed_timeout_minutes=10.0")
     ranks = run.at_step(12)
-    high_job(run, 1)
+    high_job(run.pair, 1)
     run.hang(ranks)
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
@@ -85,7 +79,7 @@ def test_preempted_while_it_starts(run: Run, whole: list[float], record_property
     """SIGTERM before the first step."""
     run.submit()
     wait_until(lambda: len(run.ranks()) == 2, "ranks")
-    high_job(run, 1)
+    high_job(run.pair, 1)
     run.wait()
     record_property("outcome", run.judge(whole, lost=0))
     assert len(run.attempts()) >= 2

@@ -15,7 +15,8 @@ from tests.trainer.runs import small_config
 SITE = """
 TRAIN_OPTIONS=(--partition=open)
 RANKS_PER_NODE=1 GPU= TIME_LIMIT=1:00:00 SIGNAL_SECONDS=120 CRASH_LIMIT=3 STALL_MINUTES=5
-PYTHON={python} HOST_PYTHON={python} SRUN_OPTIONS=() IN_CONTAINER=()
+PYTHON={python} HOST_PYTHON={python} CONTAINER=none IMAGE= LLM_IMAGE= SRUN_OPTIONS=() IN_CONTAINER=()
+in_image() {{ :; }}
 export OMP_NUM_THREADS=1
 """
 

@@ -5,6 +5,7 @@ partitions, limits or signals; what needs those is tried on a real Slurm (``test
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def srun(words: list[str]) -> int:
         subprocess.Popen(words[start:], env=environment | {"SLURM_PROCID": str(number), "SLURM_LOCALID": str(number)})
         for number in range(count)
     ]
+    signal.signal(signal.SIGTERM, lambda *_: [rank.terminate() for rank in ranks])
     while None in (states := [rank.poll() for rank in ranks]):
         if any(states):  # --kill-on-bad-exit
             time.sleep(0.5)
@@ -71,6 +73,8 @@ def scontrol(words: list[str]) -> int:
         (STATE / "requeue").write_text(words[1])
         with (STATE / "requeues.log").open("a") as log:
             log.write(f"{words[1]}\n")
+    elif words[:2] == ["show", "hostnames"]:
+        print(words[2])
     elif words[:2] == ["--oneliner", "show"]:
         print(f"JobId={words[-1]} JobState=COMPLETING Reason={os.environ.get('FAKE_REASON', 'None')}")
     return 0

@@ -61,7 +61,7 @@ def test_a_job_that_ends_well_is_finished_and_not_started_again(tmp_path: Path, 
 
 def test_crashes_are_requeued_up_to_the_limit(tmp_path: Path, slurm: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for restart in range(3):
-        assert attempt(tmp_path, *CRASH, restart=restart) == 9
+        assert attempt(tmp_path, *CRASH, restart=restart) == 1
     assert requeues(slurm) == ["8", "8"]
     assert last_end(tmp_path).outcome == "gave up"
     assert "gave up: srun ended with status 9, 3 of 3 without a new checkpoint" in capfd.readouterr().out
@@ -117,6 +117,24 @@ def test_a_torn_row_is_replaced(tmp_path: Path, slurm: Path) -> None:
     assert [each.start.restart for each in AttemptLog(tmp_path, "train").read()] == [0, 1]
 
 
+def test_an_attempt_that_was_killed_is_a_crash(tmp_path: Path, slurm: Path) -> None:
+    """By the batch script's word; whatever the process that was killed had still written."""
+    command = [sys.executable, "-m", "megatron_mathcoder", "attempt", str(tmp_path), "--job", "8", "--"]
+    with subprocess.Popen([*command, "sh", "-c", f"{save(tmp_path, 5)}; touch {tmp_path}/up; sleep 5"]) as process:
+        while not (tmp_path / "up").exists():
+            time.sleep(0.02)
+        process.kill()
+    assert attempt(tmp_path, "--killed", "--", "never") == 1
+    for restart in (1, 2, 3):  # killed before they could write a row
+        assert attempt(tmp_path, "--killed", "--", "never", restart=restart) == 1
+    assert [each.end.outcome for each in AttemptLog(tmp_path, "train").read() if each.end] == ["crashed"] * 3 + ["gave up"]
+    assert "was killed, but step 5 was saved" in AttemptLog(tmp_path, "train").path.read_text()
+    assert requeues(slurm) == ["8", "8", "8"]
+    assert attempt(tmp_path, "--", "true", job="9") == 0
+    assert attempt(tmp_path, "--killed", "--", "never", job="9") == 0
+    assert last_end(tmp_path).outcome == "finished"
+
+
 def test_silence_ends_the_ranks(tmp_path: Path, slurm: Path) -> None:
     started = time.monotonic()
     attempt(tmp_path, "--stall-minutes", "0.02", "--", "sleep", "60")
@@ -135,7 +153,7 @@ def test_told_to_end_by_slurm(reason: str, outcome: str, requeued: list[str], tm
         time.sleep(0.02)
     process.send_signal(signal.SIGUSR1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    assert process.wait(20) == 1
     assert last_end(tmp_path / "run").outcome == outcome
     assert requeues(slurm) == requeued
 
@@ -145,7 +163,7 @@ def test_hung_ranks_do_not_keep_it_from_requeueing(tmp_path: Path, slurm: Path, 
     monkeypatch.setattr("megatron_mathcoder.launching.attempt.TOLD_SECONDS", 0.2)
     monkeypatch.setenv("FAKE_REASON", "TimeLimit")
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    assert attempt(tmp_path, "--", "sleep", "5") == 137
+    assert attempt(tmp_path, "--", "sleep", "5") == 1
     assert last_end(tmp_path).outcome == "out of time"
     assert requeues(slurm) == ["8"]
 
@@ -154,9 +172,9 @@ def test_a_controller_that_refuses_is_told(
     tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("megatron_mathcoder.launching.slurm.REQUEUE_PAUSE_SECONDS", 0.0)
-    (slurm / "bin" / "scontrol").write_text(f"#!/bin/sh\necho x >> {slurm}/tries; echo 'Requests are disabled' >&2; exit 1\n")
+    (slurm / "bin" / "scontrol").write_text(f"#!/bin/sh\necho $1 >> {slurm}/tries; echo 'Requests are disabled' >&2; exit 1\n")
     assert attempt(tmp_path, *CRASH) == 2
-    assert len((slurm / "tries").read_text().split()) == 5
+    assert (slurm / "tries").read_text().split().count("requeue") == 5
     assert "job 8 cannot be requeued: Requests are disabled; submit the run again" in capsys.readouterr().err
 
 

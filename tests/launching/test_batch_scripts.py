@@ -13,7 +13,7 @@ from tests.repository import ROOT
 
 SERVER = """#!/usr/bin/env python3
 import http.server, sys
-print("serves", *sys.argv[1:5], flush=True)
+print("serves", *sys.argv[1:], flush=True)
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), type("Ok", (http.server.BaseHTTPRequestHandler,), {
     "do_GET": lambda self: (self.send_response(200), self.end_headers())
 })).serve_forever()
@@ -63,22 +63,40 @@ def server(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
     program = tmp_path / "server"
     program.write_text(SERVER)
     program.chmod(0o755)
+    with Path(environment["CLUSTER_ENV"]).open("a") as site:
+        site.write(f"LLM_SERVER=({program} --option)\nSERVER_SECONDS=30\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return environment | {"SERVER": str(program), "PORT": str(probe.getsockname()[1])}
+        return environment | {"PORT": str(probe.getsockname()[1]), "SLURM_JOB_NODELIST": "n1"}
 
 
 def test_a_translation_has_its_server(server: dict[str, str], tmp_path: Path) -> None:
     done = script(server, "launch/translate.sbatch", tmp_path / "chain", "translate", "2", "some/model", "--", "--version")
     assert done.returncode == 0, done.stderr
-    assert "serves serve some/model --tensor-parallel-size 1" in done.stdout
+    assert "serves --option some/model --host 127.0.0.1" in done.stdout
     assert f"mathcoder {__version__}" in done.stdout
     with socket.socket() as probe:  # the server has ended with its client
         assert probe.connect_ex(("127.0.0.1", int(server["PORT"]))) != 0
 
 
-def test_a_server_that_ends(server: dict[str, str]) -> None:
-    done = script(server | {"SERVER": "false"}, "launch/with_server.sh", "some/model", "1", "echo", "never")
+def test_a_server_that_ends_before_it_answers(server: dict[str, str]) -> None:
+    with Path(server["CLUSTER_ENV"]).open("a") as site:
+        site.write("LLM_SERVER=(false)\n")
+    done = script(server, "launch/with_server.sh", "some/model", "echo", "never")
     assert done.returncode == 1
-    assert "with_server.sh: false ended before it answered" in done.stderr
+    assert f"with_server.sh: false of some/model ended before it answered at http://127.0.0.1:{server['PORT']}/v1" in done.stderr
     assert "never" not in done.stdout
+
+
+def test_an_attempt_that_is_killed_is_requeued(environment: dict[str, str], slurm: Path, tmp_path: Path) -> None:
+    """With another exit status than its own: the batch script is still there."""
+    with Path(environment["CLUSTER_ENV"]).open("a") as site:
+        site.write(f"PYTHON={tmp_path}/verb\n")
+    (tmp_path / "verb").write_text("#!/bin/sh\nkill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)\n")
+    (tmp_path / "verb").chmod(0o755)
+    done = script(environment, "launch/convert.sbatch", tmp_path / "chain", "stage", "--", "verb")
+    assert done.returncode == 1
+    [only] = AttemptLog(tmp_path / "chain", "stage").read()
+    assert only.end is not None
+    assert (only.end.outcome, only.end.reason) == ("crashed", "mathcoder attempt was killed, 1 of 3 without a new checkpoint")
+    assert (slurm / "requeues.log").read_text() == "8\n"

@@ -8,9 +8,6 @@ from megatron_mathcoder.launching.verdict import Facts, decide
 
 CRASH = Facts(
     status=137,
-    ended_by_slurm=False,
-    out_of_time=False,
-    stalled=False,
     saved_before=20,
     saved_after=20,
     last_step=23,
@@ -32,6 +29,8 @@ CRASH = Facts(
         ({"crashes_before": 1}, "crashed", True),
         ({"crashes_before": 2}, "gave up", False),
         ({"crashes_before": 2, "saved_after": 40}, "crashed", True),
+        ({"status": 143, "preempted": True, "crashes_before": 9}, "preempted", True),
+        ({"status": 85, "saved_after": 27, "last_step": 27, "preempted": True}, "stopped", True),
         ({"stalled": True}, "stalled", True),
         ({"stalled": True, "crashes_before": 2}, "gave up", False),
         ({"ended_by_slurm": True}, "ended by Slurm", False),
@@ -48,4 +47,5 @@ def test_each_end_has_its_verdict(changes: dict[str, int], outcome: str, requeue
 def test_the_reason_counts_what_is_counted() -> None:
     assert decide(CRASH, 3).reason == "srun ended with status 137, 1 of 3 without a new checkpoint"
     assert decide(replace(CRASH, crashes_before=2), 3).reason == "srun ended with status 137, 3 of 3 without a new checkpoint"
+    assert decide(replace(CRASH, killed=True), 3).reason == "mathcoder attempt was killed, 1 of 3 without a new checkpoint"
     assert decide(replace(CRASH, saved_after=40), 3).reason == "srun ended with status 137, but step 40 was saved"

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that misbehaves on demand, in a thread of the test: raw sockets, so that it can lie about anything.
 
 A reply is a function of the prompt, so a test can tell whose reply it got. ``faults`` says what happens to a request, from its
-number of arrival (from 0) and its body; None answers it well.
+number of arrival (from 0) and its body; None answers it well. ``clients`` are the addresses that the requests came from.
 """
 
 import asyncio
@@ -27,9 +27,18 @@ def reply_text(prompt: Any, index: int = 0) -> str:
 class FakeServer:
     """Use as a context manager; ``bodies`` are the requests that came, in order."""
 
-    def __init__(self, faults: Faults = no_faults, delay_seconds: float = 0.0, model: str = "m", honours_schema: bool = True):
+    def __init__(
+        self,
+        faults: Faults = no_faults,
+        delay_seconds: float = 0.0,
+        model: str = "m",
+        honours_schema: bool = True,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ):
         self._faults, self._delay, self._model, self._honours_schema = faults, delay_seconds, model, honours_schema
+        self._address = address
         self.bodies: list[dict[str, Any]] = []
+        self.clients: list[str] = []
         self.connections = self.in_flight = self.most_in_flight = 0
         self.healthy = True
         self.answer: Callable[[dict[str, Any]], str] | None = None
@@ -39,10 +48,10 @@ class FakeServer:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024), self._loop
+            asyncio.start_server(self._serve, *self._address, backlog=1024), self._loop
         ).result()
         port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/v1"
+        self.url = f"http://{self._address[0]}:{port}/v1"
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -70,6 +79,7 @@ class FakeServer:
                 if lines[0].startswith("GET"):
                     await self._send(writer, 200, {"data": [{"id": self._model}]})
                     continue
+                self.clients.append(writer.get_extra_info("peername")[0])
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
                 try:
