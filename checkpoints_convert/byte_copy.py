@@ -2,12 +2,13 @@
 
 Decides: how bytes move: through one small buffer, its writes ending on multiples of its size, so that the page cache is filled
 in whole pages wherever a tensor begins. (``copy_file_range`` takes 1.5 times as long once offsets are not multiples of a page;
-see DECISIONS.md.) Where the Megatron side is split by columns, rows are put together or apart in a second buffer.
+see DECISIONS.md.) While a tensor's bytes are in that buffer they are digested and looked at, so that they are read once.
+Where the Megatron side is split by columns, rows are put together or apart in a second buffer.
 Does not: decide what goes where (``copy_plan``), or create files.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -25,6 +26,8 @@ BUFFER_BYTES = 1 << 17
 """Of one read or write; small enough to stay in a core's own cache."""
 BAND_BYTES = 1 << 20
 """Of whole rows put together or apart at once, so that each of 8 column blocks still gets ``BUFFER_BYTES``."""
+
+See = Callable[[memoryview], None]
 
 
 class OpenFiles:
@@ -51,30 +54,66 @@ class OpenFiles:
         return self._descriptors[path]
 
 
-def carry(copy: Copy, files: OpenFiles, *, to_hf: bool) -> None:
-    """Carry out one copy. Raises ``CheckpointError`` when a source ends early."""
+class PassingBytes:
+    """What is noticed of a tensor's bytes on their way, in the order of the Hugging Face side: their digest, and NaN."""
+
+    def __init__(self, start: int, check: FiniteCheck | None) -> None:
+        """``start`` is where the tensor begins in the Hugging Face file."""
+        self.position, self._check, self._digest = start, check, xxhash.xxh3_128()
+
+    def feed(self, view: memoryview) -> None:
+        """See the next bytes. Raises ``CheckpointError`` when the check fails."""
+        self._digest.update(view)
+        if self._check is not None:
+            self._check.feed(view)
+        self.position += len(view)
+
+    def digest(self) -> str:
+        """xxh3-128 of what was seen, hexadecimal."""
+        return self._digest.hexdigest()
+
+
+def carry(copies: Sequence[Copy], files: OpenFiles, *, to_hf: bool, check: FiniteCheck | None = None) -> str:
+    """Carry out the copies that make up one tensor, in the order of its rows. Returns the xxh3-128 of its bytes, hexadecimal.
+
+    Where ranks store the same tensor, the copies of the second follow those of the first, and the digest is that of the first.
+    Raises ``CheckpointError`` when a source ends early or ``check``, which sees the bytes in order, fails.
+    """
+    passing = PassingBytes(copies[0].hf_offset, check)
+    for copy in copies:
+        _carry_rows(copy, files, to_hf, passing.feed if copy.hf_offset == passing.position else _unseen)
+    return passing.digest()
+
+
+def _unseen(view: memoryview) -> None:
+    """These bytes passed before, on their way to another rank."""
+
+
+def _carry_rows(copy: Copy, files: OpenFiles, to_hf: bool, see: See) -> None:
     hf = files.descriptor(copy.hf_path)
     parts = [(files.descriptor(path), offset, width) for path, offset, width in copy.parts]
     if len(parts) == 1:
         (megatron, offset, width) = parts[0]
         source, target = (megatron, hf) if to_hf else (hf, megatron)
         starts = (offset, copy.hf_offset) if to_hf else (copy.hf_offset, offset)
-        copy_range(source, starts[0], target, starts[1], width * copy.rows)
+        copy_range(source, starts[0], target, starts[1], width * copy.rows, see)
     elif to_hf:
         offset = copy.hf_offset
         for whole in _joined_rows(copy.rows, parts):
+            see(whole)
             offset += _write_all(hf, whole, offset)
     else:
-        _split_columns(copy, hf, parts)
+        _split_columns(copy, hf, parts, see)
 
 
-def copy_range(source: int, source_offset: int, target: int, target_offset: int, count: int) -> None:
-    """Copy ``count`` bytes between descriptors."""
+def copy_range(source: int, source_offset: int, target: int, target_offset: int, count: int, see: See = _unseen) -> None:
+    """Copy ``count`` bytes between descriptors; ``see`` is given them in order, before they are written."""
     buffer, done = memoryview(bytearray(min(count, BUFFER_BYTES))), 0
     while done < count:
         to_boundary = BUFFER_BYTES - (target_offset + done) % BUFFER_BYTES
         view = buffer[: min(to_boundary, count - done)]
         _read_all(source, view, source_offset + done)
+        see(view)
         done += _write_all(target, view, target_offset + done)
 
 
@@ -85,12 +124,13 @@ def _bands(rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
         yield row, min(band, rows - row)
 
 
-def _split_columns(copy: Copy, hf: int, parts: Sequence[tuple[int, int, int]]) -> None:
+def _split_columns(copy: Copy, hf: int, parts: Sequence[tuple[int, int, int]], see: See) -> None:
     """Whole rows of the Hugging Face file go to one dense block for each part."""
     row_bytes = sum(width for *_, width in parts)
     for row, rows in _bands(copy.rows, row_bytes):
         whole = _matrix(rows, row_bytes)
         _read_all(hf, whole.data.cast("B"), copy.hf_offset + row * row_bytes)
+        see(whole.data.cast("B"))
         column = 0
         for descriptor, offset, width in parts:
             block = _matrix(rows, width)
@@ -138,14 +178,11 @@ def _write_all(descriptor: int, view: memoryview, offset: int) -> int:
     return put
 
 
-def digest_range(path: Path, offset: int, count: int, check: FiniteCheck | None = None) -> str:
-    """xxh3-128 of a byte range, hexadecimal; ``check`` sees the bytes too.
-
-    Raises ``CheckpointError`` when the file ends early or the check fails.
-    """
+def digest_range(path: Path, offset: int, count: int) -> str:
+    """xxh3-128 of a byte range, hexadecimal. Raises ``CheckpointError`` when the file ends early."""
     digest = xxhash.xxh3_128()
     with OpenFiles() as files:
-        _feed(digest, files.descriptor(path), offset, count, check)
+        _digest(digest, files.descriptor(path), offset, count)
     return digest.hexdigest()
 
 
@@ -157,18 +194,16 @@ def digest_gathered(copies: Sequence[Copy]) -> str:
             parts = [(files.descriptor(path), offset, width) for path, offset, width in copy.parts]
             if len(parts) == 1:
                 (descriptor, offset, width) = parts[0]
-                _feed(digest, descriptor, offset, copy.rows * width)
+                _digest(digest, descriptor, offset, copy.rows * width)
                 continue
             for whole in _joined_rows(copy.rows, parts):
                 digest.update(whole)
     return digest.hexdigest()
 
 
-def _feed(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int, check: FiniteCheck | None = None) -> None:
+def _digest(digest: xxhash.xxh3_128, descriptor: int, offset: int, count: int) -> None:
     buffer = memoryview(bytearray(min(count, BUFFER_BYTES)))
     for done in range(0, count, BUFFER_BYTES):
         view = buffer[: min(len(buffer), count - done)]
         _read_all(descriptor, view, offset + done)
         digest.update(view)
-        if check is not None:
-            check.feed(view)

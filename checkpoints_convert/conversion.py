@@ -4,14 +4,14 @@ Decides: the order of work (that of the Hugging Face files, so that one side is 
 bytes are safe, and where a killed conversion goes on. Does not: decide what goes where (``copy_plan``) or how a copy is
 made (``byte_copy``).
 
-Beside the copying, one thread digests finished tensors; another, after every ``COMMIT_BYTES``, waits until the disk has them and
-writes their names into the journal. What the journal names is never copied again.
+Several threads carry a tensor each; another, after every ``COMMIT_BYTES``, waits until the disk has what they wrote and writes
+its names into the journal. What the journal names is never copied again.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 import xxhash
 from tqdm import tqdm
 
-from checkpoints_convert.byte_copy import OpenFiles, carry, digest_range
+from checkpoints_convert.byte_copy import OpenFiles, carry
 from checkpoints_convert.copy_plan import Plan
 from checkpoints_convert.nonfinite import FiniteCheck
 from checkpoints_convert.partial_folder import LOCK_FILE
@@ -28,6 +28,8 @@ from checkpoints_convert.stored_tensor import StoredTensor
 
 COMMIT_BYTES = 1 << 28
 """Tensor bytes between two commits: small enough that the disk is busy from the start."""
+COPIERS = 4
+"""Threads that carry tensors."""
 JOURNAL_FILE = "journal.jsonl"
 
 
@@ -68,7 +70,7 @@ def write_tensors(
 ) -> dict[str, str]:
     """Write the target files, which lie in ``partial``, whole. Returns the digest of every Hugging Face tensor's bytes.
 
-    The digests are taken on the Hugging Face side: of the source on import, of what was written on export. Raises
+    The digests are taken of the bytes on their way. Raises
     ``CheckpointError`` when a source ends early, or has a NaN or an infinity and ``allow_nonfinite`` is not given.
     """
     journal = Journal(partial / JOURNAL_FILE, fingerprint(plan, targets))
@@ -77,36 +79,48 @@ def write_tensors(
         for target in targets:
             make_file(target)
     journal.start()
-    total = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
+    sizes = {name: tensor.rows * tensor.row_bytes for name, tensor in hf.items()}
+    order = sorted(plan.keys() - journal.digests.keys(), key=lambda name: (hf[name].blocks[0].path, hf[name].blocks[0].offset))
+    done = sum(sizes[name] for name in journal.digests)
     with (
         OpenFiles([target.path for target in targets]) as files,
         # After the files: what the threads still do at the end needs them open.
         ThreadPoolExecutor(1) as committer,
-        ThreadPoolExecutor(1) as digester,
-        tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar,
+        ThreadPoolExecutor(COPIERS) as copiers,
+        tqdm(total=sum(sizes.values()), initial=done, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
         descriptors = [files.descriptor(target.path) for target in targets]
-        batch, batch_bytes, commits = list[str](), 0, list[Future[None]]()
-        for name in sorted(plan, key=lambda name: (hf[name].blocks[0].path, hf[name].blocks[0].offset)):
-            (block,) = hf[name].blocks
-            size = block.rows * block.width
-            bar.update(size)
-            if name in journal.digests:
-                continue
-            for copy in plan[name]:
-                carry(copy, files, to_hf=to_hf)
+        copies, commits = dict[str, Future[str]](), list[Future[None]]()
+        for name in order:
             check = None if allow_nonfinite else FiniteCheck(name, hf[name].dtype)
-            journal.add(name, digester.submit(digest_range, block.path, block.offset, size, check))
-            batch.append(name)
-            batch_bytes += size
-            if batch_bytes >= COMMIT_BYTES:
-                commits.append(committer.submit(journal.commit, batch, descriptors))
-                batch, batch_bytes = [], 0
-        commits.append(committer.submit(journal.commit, batch, descriptors))
-        for commit in commits:
-            commit.result()
+            copies[name] = copiers.submit(carry, plan[name], files, to_hf=to_hf, check=check)
+        try:
+            for batch in batches(order, sizes):
+                digests = dict[str, str]()
+                for name in batch:
+                    digests[name] = copies.pop(name).result()
+                    bar.update(sizes[name])
+                commits.append(committer.submit(journal.commit, digests, descriptors))
+            for commit in commits:
+                commit.result()
+        except BaseException:
+            copiers.shutdown(wait=False, cancel_futures=True)
+            raise
     journal.path.unlink()
     return journal.digests
+
+
+def batches(names: Iterable[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """The names in order, ``COMMIT_BYTES`` of tensors or a little more at a time."""
+    batch, size = list[str](), 0
+    for name in names:
+        batch.append(name)
+        size += sizes[name]
+        if size >= COMMIT_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def clear(partial: Path) -> None:
@@ -151,7 +165,6 @@ class Journal:
         """Take over what an earlier run of the same conversion finished; a journal of another conversion counts for nothing."""
         self.path, self._identity = path, identity
         self.digests: dict[str, str] = {}
-        self._pending: dict[str, Future[str]] = {}
         lines = path.read_text().splitlines() if path.is_file() else []
         if lines and lines[0] == json.dumps({"conversion": identity}):
             for line in lines[1:]:
@@ -165,13 +178,8 @@ class Journal:
         lines = [{"conversion": self._identity}, *({name: digest} for name, digest in self.digests.items())]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    def add(self, name: str, digest: Future[str]) -> None:
-        """A tensor is copied and its digest on the way."""
-        self._pending[name] = digest
-
-    def commit(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+    def commit(self, digests: Mapping[str, str], descriptors: Sequence[int]) -> None:
         """Wait until the disk has these tensors, then say so."""
-        digests = {name: self._pending.pop(name).result() for name in names}
         for descriptor in descriptors:
             os.fsync(descriptor)
         with self.path.open("a") as file:

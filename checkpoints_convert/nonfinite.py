@@ -25,7 +25,7 @@ BITS = {
 
 
 class FiniteCheck:
-    """Raises ``CheckpointError`` at the first element of a tensor that is NaN or infinite; fed in order, whole elements."""
+    """Raises ``CheckpointError`` at the first element of a tensor that is NaN or infinite; fed in order, in any pieces."""
 
     def __init__(self, name: str, dtype: str) -> None:
         """``name`` is for the message."""
@@ -33,10 +33,15 @@ class FiniteCheck:
         import numpy
 
         self._numpy, self._name, self._bits, self._seen = numpy, name, BITS[dtype], 0
+        self._rest = b""
         self._magnitudes = numpy.empty(0, self._bits.code)
 
     def feed(self, view: memoryview) -> None:
         """Look at the next bytes."""
+        cut = (len(self._rest) + len(view)) % self._numpy.dtype(self._bits.code).itemsize
+        if self._rest or cut:
+            view = memoryview(self._rest + bytes(view))
+        view, self._rest = view[: len(view) - cut], bytes(view[len(view) - cut :])
         values = self._numpy.frombuffer(view, self._bits.code)
         if self._magnitudes.size != values.size:
             self._magnitudes = self._numpy.empty_like(values)  # kept: a new one each time costs more than the check

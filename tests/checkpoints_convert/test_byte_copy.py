@@ -10,6 +10,7 @@ import xxhash
 from checkpoints_convert import byte_copy
 from checkpoints_convert.byte_copy import OpenFiles, carry, digest_gathered, digest_range
 from checkpoints_convert.copy_plan import Copy
+from checkpoints_convert.nonfinite import FiniteCheck
 from megatron_mathcoder.config.errors import CheckpointError
 
 
@@ -34,17 +35,43 @@ def test_there_and_back_is_the_same(widths, tmp_path):
     parts = tuple((path, 11, width) for path, width in zip(blocks, widths, strict=True))
     there = Copy(source, 17, 100, parts)
     with OpenFiles(blocks) as files:
-        carry(there, files, to_hf=False)
+        digest = carry([there], files, to_hf=False)
     rows = [source.read_bytes()[17 + row * 120 : 17 + (row + 1) * 120] for row in range(100)]
     column = 0
     for path, width in zip(blocks, widths, strict=True):
         assert path.read_bytes()[11:] == b"".join(row[column : column + width] for row in rows)
         column += width
     with OpenFiles([back]) as files:
-        carry(Copy(back, 3, 100, parts), files, to_hf=True)
+        assert carry([Copy(back, 3, 100, parts)], files, to_hf=True) == digest
     assert back.read_bytes()[3:] == source.read_bytes()[17 : 17 + 12_000]
     expected = xxhash.xxh3_128_hexdigest(source.read_bytes()[17 : 17 + 12_000])
-    assert digest_range(source, 17, 12_000) == digest_gathered([there]) == expected
+    assert digest_range(source, 17, 12_000) == digest_gathered([there]) == digest == expected
+
+
+def test_the_digest_is_of_every_byte_once_where_ranks_store_the_same_tensor(tmp_path):
+    source = make(tmp_path / "hf", 17 + 12_000, seed=1)
+    ranks = [make(tmp_path / f"rank{number}", 12_000) for number in range(2)]
+    first = [Copy(source, 17, 40, ((ranks[0], 0, 120),)), Copy(source, 17 + 4_800, 60, ((ranks[0], 4_800, 120),))]
+    second = [Copy(source, 17, 70, ((ranks[1], 0, 120),)), Copy(source, 17 + 8_400, 30, ((ranks[1], 8_400, 120),))]
+    with OpenFiles(ranks) as files:
+        digest = carry([*first, *second], files, to_hf=False)
+    assert ranks[0].read_bytes() == ranks[1].read_bytes() == source.read_bytes()[17:]
+    assert digest == digest_range(source, 17, 12_000)
+
+
+@pytest.mark.parametrize("item", ["BF16", "F32"])
+@pytest.mark.parametrize("start", [16, 17])
+def test_nan_is_found_wherever_pieces_end(item, start, tmp_path):
+    """The writes end on multiples of the buffer's size, which at an odd offset cuts through elements."""
+    nan = {"BF16": b"\xc0\x7f", "F32": b"\x00\x00\xc0\x7f"}[item]
+    block = make(tmp_path / "block", start + 12_000)
+    for element in (0, 1000 // len(nan) - 1, 1000 // len(nan), 12_000 // len(nan) - 1):
+        content = bytearray(12_000)
+        content[element * len(nan) : (element + 1) * len(nan)] = nan
+        (tmp_path / "hf").write_bytes(content)
+        copies = [Copy(tmp_path / "hf", 0, 100, ((block, start, 120),))]
+        with OpenFiles([block]) as files, pytest.raises(CheckpointError, match=f"^weight: element {element} is NaN"):
+            carry(copies, files, to_hf=False, check=FiniteCheck("weight", item))
 
 
 @pytest.mark.parametrize("widths", [(120,), (60, 60)])
@@ -53,7 +80,7 @@ def test_a_source_that_ends_early_is_noticed(widths, tmp_path):
     blocks = [make(tmp_path / f"block{number}", 100 * width) for number, width in enumerate(widths)]
     parts = tuple((path, 0, width) for path, width in zip(blocks, widths, strict=True))
     with OpenFiles(blocks) as files, pytest.raises(CheckpointError, match=r"ended \d+ bytes early; it is cut or was changed"):
-        carry(Copy(source, 0, 100, parts), files, to_hf=False)
+        carry([Copy(source, 0, 100, parts)], files, to_hf=False)
 
 
 def test_sources_are_opened_for_reading_only(tmp_path):

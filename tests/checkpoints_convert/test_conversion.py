@@ -26,8 +26,8 @@ from checkpoints_convert.megatron_to_hf import export
 conversion.COMMIT_BYTES = 20_000
 real = conversion.carry
 def carry(*arguments, **named):
-    time.sleep(0.002)
-    real(*arguments, **named)
+    time.sleep(0.008)
+    return real(*arguments, **named)
 conversion.carry = carry
 print("ready", flush=True)
 {verb}(Path({source!r}), Path({target!r}))
@@ -87,16 +87,17 @@ def check_killed(verb: str, kills: int, hf_model, tmp_path: Path) -> None:
 
 
 def interrupted(source: Path, target: Path, after: int, monkeypatch) -> list[str]:
-    """Import until ``after`` copies are made; returns what a second call copies then."""
+    """Import until ``after`` tensors are copied; returns what a second call copies then."""
     made: list[str] = []
 
-    def carry(copy, files, *, to_hf):
+    def carry(copies, files, **named):
         if len(made) == after:
             raise KeyboardInterrupt
-        made.append(copy.hf_path.name)
-        real(copy, files, to_hf=to_hf)
+        made.append(copies[0].hf_path.name)
+        return real(copies, files, **named)
 
     real = conversion.carry
+    monkeypatch.setattr(conversion, "COPIERS", 1)
     monkeypatch.setattr(conversion, "COMMIT_BYTES", 1)
     monkeypatch.setattr(conversion, "carry", carry)
     with pytest.raises(KeyboardInterrupt):
@@ -121,8 +122,8 @@ def test_a_journal_of_another_source_counts_for_nothing(hf_model, tmp_path, monk
     monkeypatch.setattr(conversion, "COMMIT_BYTES", 1)
     real = conversion.Journal.commit
 
-    def die_late(self, names, descriptors):
-        real(self, names, descriptors)
+    def die_late(self, digests, descriptors):
+        real(self, digests, descriptors)
         if len(self.digests) > 20:
             raise OSError("disk gone")
 
