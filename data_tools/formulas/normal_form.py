@@ -9,6 +9,7 @@ Does not: do algebra, or know a document's own commands unless they are given.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from data_tools.formulas.symbols import FUNCTIONS
 
@@ -246,6 +247,9 @@ _DEFINITION = re.compile(
 )
 
 
+_COMMAND_NAME = re.compile(r"\\[A-Za-z]+|\\.", re.DOTALL)
+
+
 def defined_commands(source: str) -> dict[str, Command]:
     """Return the commands that a LaTeX source defines."""
     found: dict[str, Command] = {}
@@ -263,6 +267,19 @@ def defined_commands(source: str) -> dict[str, Command]:
             text_of_command = rf"\mathrm{{{body}}}" if match["kind"] == "DeclareMathOperator" else body
             found[name] = Command(count, text_of_command, default)
     return found
+
+
+def used_commands(text: str, commands: Mapping[str, Command]) -> dict[str, list[Any]]:
+    """Return those of ``commands`` that a text uses, or that one of them uses, as JSON data: [arguments, text, default]."""
+    used: dict[str, list[Any]] = {}
+    open_texts = [text]
+    while open_texts:
+        names = set(_COMMAND_NAME.findall(open_texts.pop())) & commands.keys() - used.keys()
+        for name in sorted(names):
+            command = commands[name]
+            used[name] = [command.arguments, command.text, command.default]
+            open_texts.append(command.text)
+    return used
 
 
 def group_at(text: str, position: int) -> tuple[str | None, int]:

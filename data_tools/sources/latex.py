@@ -3,6 +3,7 @@ r"""Textbooks as LaTeX sources: a document is a main file with all that it input
 Decides: a file with ``\documentclass`` (other than ``subfiles``) is a main file; what it reads by ``\input``, ``\include``,
 ``\subfile``, ``\import`` and their like stands in its place; a file that no main file reads is a document of its own.
 Preambles and comments go, mathematics and markup stay. A copied tree whose folders became ``__`` in file names is read too.
+The commands that the sources define and the text uses are in ``metadata.commands``, for whoever reads its mathematics.
 Does not: expand commands or run TeX. A file that is not there is named in ``metadata.missing_inputs``.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from data_tools.arguments import add_inputs, positive_int
 from data_tools.document import Document, Dropped
 from data_tools.formulas.find import count_formulas
-from data_tools.formulas.normal_form import defined_commands, group_at
+from data_tools.formulas.normal_form import Command, defined_commands, group_at, used_commands
 from data_tools.inputs import find_files
 from data_tools.sources.pdf import licence_in
 from data_tools.sources.repetition import skip_repetitions
@@ -61,6 +62,7 @@ class _Book:
 
     missing: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    commands: dict[str, Command] = field(default_factory=dict)
     characters: int = 0
 
     def body(self, path: Path, macros: dict[str, str], depth: int = 0) -> str:
@@ -70,7 +72,9 @@ class _Book:
         self.characters += len(source)
         if depth > MAX_DEPTH or self.characters > MAX_CHARACTERS:
             raise ValueError(f"input nested deeper than {MAX_DEPTH} files or longer than {MAX_CHARACTERS} characters")
-        macros = macros | {name: command.text for name, command in defined_commands(source).items() if not command.arguments}
+        defined = defined_commands(source)
+        self.commands |= defined
+        macros = macros | {name: command.text for name, command in defined.items() if not command.arguments}
         begin, end = _BEGIN.search(source), _END.search(source)
         text = source[begin.end() if begin else 0 : end.start() if end else len(source)]
         return _INPUT.sub(lambda match: self._input(match, path, macros, depth), text)
@@ -134,6 +138,7 @@ class LatexReader:
             "inputs": len(book.read) - 1,
             "missing_inputs": book.missing[:100],
             "repeated_characters_skipped": skipped,
+            "commands": used_commands(text, book.commands),
         }
         licence = licence_in(source + text)
         provenance = {"source": NAME, "file": file.path} | ({"licence": licence} if licence else {})

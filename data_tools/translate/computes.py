@@ -2,12 +2,13 @@
 
 Decides: by following names through the syntax tree, without running it. A value is computed when an operation, a comparison or
 a call that is no mere conversion has a part in it, or when a computed condition chose it. The last thing printed must be
-computed.
+computed, and must not be the expression that was asked about.
 Does not: notice a computation that does nothing (``x + 0``). It is a filter against literals, not a proof.
 """
 
 import ast
 import math
+import re
 from collections.abc import Iterator
 
 CONVERSIONS = frozenset(
@@ -55,6 +56,8 @@ CONVERSIONS = frozenset(
 )
 """Calls that only dress what they are given."""
 FRACTIONS = frozenset(["Rational", "Fraction"])
+PIECE = re.compile(r"\d+(?:\.\d+)?|\w+|[^\w\s()+]")
+"""What an expression is made of, whatever its order; a plus sign comes and goes with it."""
 PRINTERS = frozenset(["print", "pprint", "write", "display"])
 
 
@@ -67,6 +70,22 @@ def computes(code: str) -> bool:
     flow = _Flow(tree)
     shown = [statement for statement in tree.body if _shows(statement, is_last=statement is tree.body[-1])]
     return bool(shown) and flow.shows_computed(shown[-1])
+
+
+def echoes(code: str, output: str) -> bool:
+    """Return whether the output is an expression of the program itself, maybe in another order: then nothing was done to it."""
+    shown = _pieces(output)
+    if not any(piece.isalpha() or piece in "*/" for piece in shown):
+        return False
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(isinstance(node, ast.BinOp | ast.Call) and _pieces(ast.unparse(node)) == shown for node in ast.walk(tree))
+
+
+def _pieces(text: str) -> list[str]:
+    return sorted(PIECE.findall(text))
 
 
 def _shows(statement: ast.stmt, is_last: bool) -> bool:

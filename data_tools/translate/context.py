@@ -6,15 +6,17 @@ Does not: decide whether a computation uses it; a claim that needs a condition i
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from data_tools.formulas.normal_form import Command
 from data_tools.translate.expression import Node, applied_functions, free_symbols, is_literal
 
 REACH_CHARACTERS = 600
 NEAR_CHARACTERS = 120
 
 SUPPOSED = re.compile(
-    r"\b(suppose|assume|assuming|imagine|wrong|wrongly|false|mistake|mistakenly|incorrect|incorrectly|error|contradiction|absurd|"
+    r"(?<!\\)\b(suppose|assume|assuming|imagine|wrong|wrongly|false|mistake|mistakenly|incorrect|incorrectly|error|contradiction|absurd|"
     r"impossible|cannot|can't|not|never|unless|would)\b[^.;]{0,40}$",
     re.IGNORECASE,
 )
@@ -26,7 +28,8 @@ OTHER_ARITHMETIC = re.compile(
 
 
 SYMBOL_NOTATION = re.compile(
-    r"[Mm]atri(?:x|ces)|[Oo]perator|[Ll]inear map|Legendre|Jacobi|[Rr]esidue|[Gg]roup|[Rr]ing\b|[Ff]ield\b|\\p?mod\b|\bmodulo\b"
+    r"[Mm]atri(?:x|ces)|[Oo]perator|[Ll]inear map|[Vv]ector|[Ss]calar|Legendre|Jacobi|[Rr]esidue|[Gg]roup|[Rr]ing\b|[Ff]ield\b"
+    r"|\\p?mod\b|\bmodulo\b"
 )
 
 
@@ -53,6 +56,8 @@ class Definition:
 class Context:
     """Filled statement by statement while a document is read."""
 
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    """The document's own LaTeX commands."""
     values: dict[str, list[Stated]] = field(default_factory=dict)
     functions: dict[str, Definition] = field(default_factory=dict)
 

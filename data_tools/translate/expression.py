@@ -49,8 +49,8 @@ class Node:
 
 
 FUNCTIONS = {
-    "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "exp", "ln", "log", "sqrt", "root",
-    "Abs", "floor", "ceiling", "gcd", "lcm", "binomial", "factorial", "factorial2", "det", "Max", "Min",
+    "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot", "sinh", "cosh", "tanh", "exp", "ln", "log", "sqrt",
+    "root", "Abs", "floor", "ceiling", "gcd", "lcm", "binomial", "factorial", "factorial2", "det", "Max", "Min",
 }  # fmt: skip
 TRIGONOMETRIC = {"sin", "cos", "tan", "cot", "sec", "csc"}
 BINDERS = {"sum", "product", "integral", "limit"}

@@ -4,6 +4,7 @@ Decides: that both are equal at every sample, and under which assumption on the 
 Does not: prove it; the program transforms one form into the other.
 """
 
+import itertools
 from fractions import Fraction
 
 from data_tools.translate.context import Context, has_symbol_notation
@@ -54,8 +55,9 @@ def _identity_domain(left: Node, right: Node) -> str | None:
         domains = domains[1:]
     for samples, assumption in domains:
         results: list[bool] = []
-        for shift in range(len(samples)):
-            values = {name: samples[(shift + 2 * at) % len(samples)] + at for at, name in enumerate(names)}
+        # By steps of two some pairs of symbols have unequal signs, by steps of three some are both negative.
+        for shift, step in itertools.product(range(len(samples)), (2, 3) if len(names) > 1 else (2,)):
+            values = {name: samples[(shift + step * at) % len(samples)] * (at + 1) for at, name in enumerate(names)}
             try:
                 results.append(close(evaluate(left, values), evaluate(right, values)))
             except NotComputable:

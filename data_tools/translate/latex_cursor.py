@@ -5,12 +5,23 @@ Does not: know any notation (``latex_operators.py``, ``latex_parser.py``).
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from data_tools.formulas.normal_form import Command
 from data_tools.translate.expression import Node
 from data_tools.translate.latex_tokens import LatexError, Token
 
-REFUSED = {r"\ldots": "ellipsis", r"\vdots": "ellipsis", r"\ddots": "ellipsis", r"\pm": "plus-minus", r"\mp": "plus-minus"}
+_REASONS = {
+    "ellipsis": r"\ldots \vdots \ddots",
+    "plus-minus": r"\pm \mp",
+    "sets, not numbers": r"\cap \cup \bigcap \bigcup \setminus \emptyset \in \subset \subseteq \mid",
+    "logic": r"\forall \exists \neg \lnot \land \lor \wedge \vee \vdash \models",
+    "bound of a set": r"\sup \inf \limsup \liminf",
+    "vectors, operators or maps": r"\nabla \partial \circ \otimes \oplus \langle \rangle \| \lVert \Vert",
+}
+REFUSED = {command: reason for reason, commands in _REASONS.items() for command in commands.split()}
+"""What is no computation with numbers, or is left open by the text; anything else unread is an unknown command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,8 @@ class Reading:
     functions: frozenset[str] = frozenset()
     symbols: frozenset[str] = frozenset()
     """Letters that are symbols here although they are constants elsewhere: ``e`` and ``i``."""
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    """The text's own LaTeX commands."""
 
 
 class Cursor(ABC):

@@ -14,7 +14,7 @@ from fractions import Fraction
 from data_tools.translate.expression import FUNCTIONS, Node, number
 from data_tools.translate.latex_cursor import REFUSED, Reading
 from data_tools.translate.latex_operators import LargeOperators
-from data_tools.translate.latex_tokens import LatexError, Token, tokens_of
+from data_tools.translate.latex_tokens import LatexError, Token, expanded, tokens_of
 
 MAX_DEPTH = 40
 FUNCTION_COMMANDS = {f"\\{name}": name for name in FUNCTIONS - {"Abs", "sqrt", "root", "binomial", "factorial", "factorial2"}}
@@ -42,7 +42,7 @@ class Parsed:
 
 def parse_latex(latex: str, reading: Reading) -> Parsed:
     """Return the tree of a whole expression. Raises LatexError."""
-    parser = _Parser(tokens_of(latex), reading)
+    parser = _Parser(tokens_of(expanded(latex, reading.commands)), reading)
     try:
         node = parser.sum()
         parser.skip_units()
@@ -183,6 +183,8 @@ class _Parser(LargeOperators):
         node = self.sum()
         if self._accept(r"\choose"):
             node = Node("call", (node, self.sum()), "binomial")
+        elif self._accept(r"\over"):
+            node = Node("div", (node, self.sum()))
         self.skip_units()
         self._expect("}")
         return node
@@ -199,6 +201,9 @@ class _Parser(LargeOperators):
             return self._group()
         if token.text in FENCES:
             return self._fenced()
+        if token.text == "." and self._next().text == r"\overline":
+            self.take()
+            return self._repeating_decimal("0.")
         if token.kind == "command":
             return self._command()
         if token.kind == "begin":

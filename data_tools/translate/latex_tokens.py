@@ -6,7 +6,10 @@ Does not: know what the tokens mean together (``latex_parser.py``).
 """
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from data_tools.formulas.normal_form import Command, expand
 
 MAX_TOKENS = 400
 
@@ -25,7 +28,7 @@ class Token(NamedTuple):
 
 VANISHES = re.compile(
     r"\\(?:left|right)\s*\.|\\[,;:!> ]|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits|nolimits|[bB]igg?[lr]?"
-    r"|quad|qquad|thinspace|medspace|enspace|strut|mathstrut|nonumber|notag|hfill|smallskip|hline)(?![A-Za-z])"
+    r"|quad|qquad|thinspace|medspace|enspace|strut|mathstrut|nonumber|notag|hfill|smallskip|hline|pause)(?![A-Za-z])"
     r"|\\(?:label|tag\*?|[hv]space\*?|[hv]?phantom|color|ref|eqref)\s*\{[^{}]*\}|\\renewcommand\{[^{}]*\}\{[^{}]*\}|\\\$|~|\s+"
 )
 TOKEN = re.compile(
@@ -41,11 +44,12 @@ GREEK = {
 }  # fmt: skip
 ALIASES = {"−": "-", "·": r"\cdot", "×": r"\times", "÷": r"\div", "≈": r"\approx", "*": r"\cdot"}
 RENAMED = {
-    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\dbinom": r"\binom", r"\tbinom": r"\binom",
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\nicefrac": r"\frac", r"\sfrac": r"\frac",
+    r"\dbinom": r"\binom", r"\tbinom": r"\binom",
     r"\ge": r"\geq", r"\le": r"\leq", r"\ne": r"\neq", r"\cong": r"\equiv", r"\rightarrow": r"\to", r"\lvert": "|",
     r"\rvert": "|", r"\vert": "|", r"\lbrack": "[", r"\rbrack": "]", r"\lbrace": r"\{", r"\rbrace": r"\}", r"\ast": r"\cdot",
     r"\dotsc": r"\ldots", r"\dots": r"\ldots", r"\cdots": r"\ldots",
-    r"\dotsb": r"\ldots", r"\varnothing": r"\emptyset", r"\degree": r"\circ",
+    r"\dotsb": r"\ldots", r"\dotsm": r"\ldots", r"\varnothing": r"\emptyset", r"\degree": r"\circ",
     r"\arcsin": r"\asin", r"\arccos": r"\acos", r"\arctan": r"\atan",
 }  # fmt: skip
 NAMED = (
@@ -61,12 +65,28 @@ NAMED = (
     r"\hbox",
     r"\mathit",
 )
-NAMES = {"gcd", "lcm", "det", "max", "min", "log", "ln", "sin", "cos", "tan", "exp", "mod"}
+NAMES = {
+    name: rf"\{name}"
+    for name in ("gcd", "lcm", "det", "max", "min", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "mod")
+} | {f"{prefix}{name}": rf"\a{name}" for name in ("sin", "cos", "tan", "cot") for prefix in ("arc", "a")}
+"""Functions that a text may name in upright letters."""
+OPERATOR = re.compile(r"\\mathop\s*\{\s*(?:\\(?:text|mathrm|rm)\s*)?\{?\s*([A-Za-z]+)\s*\}?\s*\}")
+PRIMES = re.compile(r"\^\s*(?:\{((?:\s*\\prime)+)\s*\}|(\\prime(?![A-Za-z])))")
+BRACED_NAME = re.compile(r"\{(\\(?:mathrm|operatorname)\{[A-Za-z]+\})\}")
+"""What an operator that a text declares expands to; in braces its argument would stand outside."""
 GROUP = re.compile(r"\*?\s*\{([^{}]*)\}")
+
+
+def expanded(latex: str, commands: Mapping[str, Command]) -> str:
+    """Return LaTeX with the text's own commands replaced by what they stand for."""
+    if not commands or "\\" not in latex:
+        return latex
+    return BRACED_NAME.sub(r"\1", expand(latex, commands))
 
 
 def tokens_of(latex: str) -> list[Token]:
     """Return the tokens, the last of kind ``end``. Raises LatexError."""
+    latex = OPERATOR.sub(r"\\operatorname{\1}", PRIMES.sub(lambda match: "'" * match[0].count("p"), latex))
     found: list[Token] = []
     position = depth = 0
     while position < len(latex):
@@ -113,7 +133,7 @@ def _named(command: str, latex: str, end: int) -> tuple[Token, int]:
         raise LatexError("words in the mathematics")
     words = group[1].strip()
     if words in NAMES:
-        return Token("command", "\\" + words), group.end()
+        return Token("command", NAMES[words]), group.end()
     if words == "d" and command in (r"\mathrm", r"\operatorname", r"\text"):
         return Token("letter", "d"), group.end()
     return Token("text", words), group.end()

@@ -36,6 +36,8 @@ def function(name: str, values: list[Value]) -> Value:
         return max(reals) if name == "Max" else min(reals)
     if name in ("exp", "sinh", "cosh", "tanh", "asin", "acos", "atan"):
         return _simple(getattr(cmath, name)(complex(first)))
+    if name == "acot":
+        return _simple(cmath.atan(1 / complex(first)))
     if name == "ln":
         return _simple(cmath.log(complex(first)))
     if name == "log":

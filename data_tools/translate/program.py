@@ -30,7 +30,7 @@ def program(
     assignments = [f"{python_name(name)} = {_exact(writer, each.node)}" for name, each in sorted(values.items())]
     definitions: list[str] = []
     for each in functions:
-        inside = Writer({each.parameter, *(other.name for other in functions)}, plain_degrees)
+        inside = Writer({other.name for other in functions}, plain_degrees, parameter=each.parameter)
         body = inside.code(each.body)
         writer.imports |= inside.imports
         writer.symbols |= inside.symbols

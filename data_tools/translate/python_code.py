@@ -8,7 +8,7 @@ Does not: choose what to compute (``claims.py``).
 import keyword
 import re
 
-from data_tools.translate.expression import TRIGONOMETRIC, Node, is_literal
+from data_tools.translate.expression import TRIGONOMETRIC, Node, free_symbols, is_literal
 
 Code = tuple[str, int]
 
@@ -21,13 +21,15 @@ class Writer:
     """Writes expressions of one program and gathers the names it imports.
 
     ``bound`` are names that the program assigns before (values, functions); all others become SymPy symbols. ``plain_degrees``
-    writes ``60°`` outside trigonometric functions as 60. ``whole`` is the expression the program is about.
+    writes ``60°`` outside trigonometric functions as 60. ``whole`` is the expression the program is about, ``parameter`` the
+    name in the body of a function.
     """
 
-    def __init__(self, bound: set[str], plain_degrees: bool = False, whole: Node | None = None) -> None:
+    def __init__(self, bound: set[str], plain_degrees: bool = False, whole: Node | None = None, parameter: str = "") -> None:
         self.imports: set[str] = set()
         self.symbols: dict[str, str] = {}
-        self._bound, self._plain_degrees, self._whole = bound, plain_degrees, whole
+        self._bound, self._plain_degrees, self._whole = bound | {parameter}, plain_degrees, whole
+        self._parameter = parameter
 
     def code(self, node: Node) -> str:
         """Return the expression as code."""
@@ -70,6 +72,11 @@ class Writer:
     def _mul(self, node: Node) -> Code:
         return "*".join(self._in(factor, POW) for factor in node.args), MUL
 
+    def _is_number(self, node: Node) -> bool:
+        """Say whether it has a value when the program runs."""
+        names = free_symbols(node)
+        return names <= self._bound and self._parameter not in names
+
     def _exact(self, node: Node) -> bool:
         """Say whether the code gives a SymPy object; Python's own integers would divide to floats."""
         if node.op == "number":
@@ -96,6 +103,9 @@ class Writer:
 
     def _pow(self, node: Node) -> Code:
         base, exponent = node.args
+        if base.op == "neg" and exponent.op == "div" and _is_odd(exponent.args[1]) and self._is_number(base):
+            root = f"{self._import('real_root')}({self.code(base)}, {exponent.args[1].value})"
+            return (root, ATOM) if exponent.args[0].value == "1" else (f"{root}**{self._in(exponent.args[0], POW)}", POW)
         code, level = self._write(base)
         if self._exact(node) and not self._exact(base):
             code, level = f"{self._import('Integer')}({code})", ATOM
@@ -117,6 +127,9 @@ class Writer:
 
     def _call(self, node: Node) -> Code:
         name = node.value
+        if name == "root" and _is_odd(node.args[1]) and self._is_number(node.args[0]):
+            # SymPy's root of a negative number is complex; a text means the real one.
+            name = "real_root"
         if name == "det":
             return f"{self._in(node.args[0], ATOM)}.det()", ATOM
         plain, self._plain_degrees = self._plain_degrees, self._plain_degrees and name not in TRIGONOMETRIC
@@ -177,7 +190,12 @@ class Writer:
         return f"{self._import('Matrix')}([{inner}])", ATOM
 
 
+def _is_odd(node: Node) -> bool:
+    return node.op == "number" and node.value.isdigit() and int(node.value) % 2 == 1
+
+
 def python_name(name: str) -> str:
-    """Return a valid Python name for a symbol: ``x_1`` as it is, ``lambda`` as ``lambda_``."""
-    clean = re.sub(r"\W", "_", name).strip("_") or "symbol"
+    """Return a valid Python name for a symbol: ``x_1`` as it is, ``lambda`` as ``lambda_``, ``a_n+1`` as ``a_n_plus_1``."""
+    spelled = name.replace("+", "_plus_").replace("-", "_minus_")
+    clean = re.sub(r"\W", "_", spelled).strip("_") or "symbol"
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean[0].isdigit() else clean

@@ -82,7 +82,7 @@ def base_reading(sides: Sequence[Side], context: Context) -> Reading:
     latex = " ".join(side.latex for side in sides)
     indexed = "i" if any(mark in latex.replace(" ", "") for mark in ("_{i=", "_i", "_{i}", "i=", "{i}")) else ""
     symbols = {name for name in ("e", "i") if name in context.values} | set(indexed)
-    return Reading(functions=frozenset(context.functions), symbols=frozenset(symbols))
+    return Reading(functions=frozenset(context.functions), symbols=frozenset(symbols), commands=context.commands)
 
 
 def is_plain(node: Node) -> bool:

@@ -27,7 +27,7 @@ EQUALITIES = {"=", r"\approx", r"\equiv", r"\doteq", r"\simeq"}
 PIECE = re.compile(
     r"(?P<skip>\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\s*(?:\\[|a-z]+|\.)?|\\[|%$#&_,;:! ])"
     r"|(?P<open>\\begin\s*\{[a-z]+\*?\}|\\\{|[{(\[])|(?P<close>\\end\s*\{[a-z]+\*?\}|\\\}|[})\]])"
-    r"|(?P<relation>:=|\\coloneqq|\\(?:approx|equiv|doteq|simeq|neq?|leq?|geq?|leqslant|geqslant|ll|gg|in|notin|subseteq|subset|sim"
+    r"|(?P<relation>\\not\s*(?:=|\\[a-z]+)|:=|\\coloneqq|\\(?:approx|equiv|doteq|simeq|neq?|leq?|geq?|leqslant|geqslant|ll|gg|in|notin|subseteq|subset|sim"
     r"|cong|propto|mid|nmid|to|mapsto)(?![A-Za-z])|[=<>≈])"
     r"|(?P<row>\\\\(?:\s*\[[^\]]*\])?)"
     r"|(?P<separator>\\(?:implies|iff|Rightarrow|Longrightarrow|Leftrightarrow|Longleftrightarrow|leadsto|therefore|because|quad"
@@ -167,7 +167,8 @@ def _breaks(latex: str) -> Iterator[tuple[str, str, int, int]]:
         elif kind == "row" and GOES_ON.match(latex, piece.end()):
             continue
         elif kind != "skip" and not depth and not (piece.group() == "," and THOUSANDS.match(latex, piece.start())):
-            yield kind, ALIASES.get(piece.group(), piece.group()), piece.start(), piece.end()
+            text = r"\neq" if piece.group().startswith(r"\not") and kind == "relation" else piece.group()
+            yield kind, ALIASES.get(text, text), piece.start(), piece.end()
 
 
 def _finished(chain: Chain) -> Iterator[Chain]:

@@ -7,12 +7,14 @@ Does not: parse (``latex_parser.py``), decide what is claimed (``claims.py``), o
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from data_tools.formulas.normal_form import Command, defined_commands
 from data_tools.translate.claims import claim_of
 from data_tools.translate.computation import Completion, Computation, Unparsed
 from data_tools.translate.congruences import congruence_of
 from data_tools.translate.context import Context, is_supposed
+from data_tools.translate.latex_tokens import expanded
 from data_tools.translate.runs import Claim, runs_of
 from data_tools.translate.solutions import Equations
 from data_tools.translate.statements import Chain, chains, visible
@@ -25,16 +27,24 @@ OUT_OF_TIME = "document over the time limit"
 EXCERPT = 160
 BEFORE = 200
 AROUND = 400
+DEFINES = (r"\newcommand", r"\renewcommand", "\\def\\", r"\DeclareMathOperator")
+SLANTED = re.compile(r"\\(?:nicefrac|sfrac)(?![A-Za-z])")
+INVISIBLE = re.compile(r"\\(?:pause|displaystyle|avoidbreak)(?![A-Za-z])")
+USUAL_COMMANDS = {r"\abs": Command(1, "|#1|")}
+"""What texts use as if LaTeX had it."""
 BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 
 
-def translate(text: str) -> Completion:
-    """Return the computations of one document. Never raises for what the text holds."""
+def translate(text: str, commands: Mapping[str, Command] | None = None) -> Completion:
+    """Return the computations of one document. Never raises for what the text holds.
+
+    ``commands`` are LaTeX commands that its preamble defined, beside those that it defines itself.
+    """
     begin, cpu = time.monotonic(), time.process_time()
     computations: list[Computation] = []
     unparsed: list[Unparsed] = []
     source = visible(text[:MAX_CHARACTERS])
-    context, equations = Context(), Equations()
+    context, equations = Context({**USUAL_COMMANDS, **(commands or {}), **own_commands(text)}), Equations()
     seen: set[str] = set()
     for chain in chains(source):
         if time.process_time() - cpu > MAX_CPU_SECONDS or len(computations) >= MAX_COMPUTATIONS:
@@ -64,14 +74,25 @@ def _claims(chain: Chain, source: str, context: Context, equations: Equations) -
         if isinstance(claim, Claim):
             yield Computation(
                 claim.title,
-                tuple(map(unboxed, claim.conditions)),
-                unboxed(claim.expression),
-                unboxed(claim.result),
+                tuple(written(each, context) for each in claim.conditions),
+                written(claim.expression, context),
+                written(claim.result, context),
                 claim.code,
                 span,
             )
         elif claim is not None:
             yield Unparsed(claim, span, source[span[0] : span[1]][:EXCERPT])
+
+
+def own_commands(text: str) -> dict[str, Command]:
+    """Return the commands that a text defines, if it is LaTeX."""
+    defines = any(mark in text for mark in DEFINES)
+    return defined_commands(text[:MAX_CHARACTERS]) if defines else {}
+
+
+def written(latex: str, context: Context) -> str:
+    """Return a side as a document can show it that has no preamble."""
+    return SLANTED.sub(r"\\frac", INVISIBLE.sub("", unboxed(expanded(latex, context.commands)))).strip()
 
 
 def unboxed(latex: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
+from data_tools.formulas.normal_form import Command
 from data_tools.llm.interface import Reply, Request, Sampling
 from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog
@@ -30,7 +31,9 @@ class SymbolicTranslator:
     def __call__(self, documents: Iterable[Document]) -> Iterator[TranslatedDocument | Dropped]:
         """Yield one row per document."""
         for document in documents:
-            yield TranslatedDocument(document.id, document.text, document.metadata, symbolic.translate(document.text))
+            commands = {name: Command(*fields) for name, fields in document.metadata.get("commands", {}).items()}
+            completion = symbolic.translate(document.text, commands)
+            yield TranslatedDocument(document.id, document.text, document.metadata, completion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

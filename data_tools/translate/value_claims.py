@@ -32,9 +32,9 @@ def closed_claim(run: Run, context: Context, around: str) -> Claim | str | None:
     left, right = run.nodes[pair[0]], run.nodes[pair[1]]
     assert left is not None
     assert right is not None
-    if not _is_answer(right):
-        return NO_VALUE
     sides = (run.sides[pair[0]], run.sides[pair[1]])
+    if not _is_answer(right):
+        return _equal_values(left, right, sides)
     if has(left, "matrix"):
         return _matrix_claim(left, right, sides)
     plain = has(right, "degrees") and not has(left, "constant")
@@ -56,13 +56,43 @@ def _is_closed(node: Node | None) -> bool:
 
 
 def _pair(run: Run) -> tuple[int, int] | None:
-    """Return the first side with something to compute, and the last side with a value after it."""
+    r"""Return the side to compute and the side that states its value.
+
+    That is the first side with something to compute and the last answer after it. Where there is none, a value may be taken
+    apart (``54 = 2 \cdot 3^3``): then it is the last such side and the answer before it.
+    """
     rounded = run.approximate or any(node is not None and "." in literal_digits(node) for node in run.nodes[1:])
-    computed = next((at for at, node in enumerate(run.nodes) if node and _is_closed(node) and _has_work(node, rounded)), None)
-    if computed is None:
+    closed = [at for at, node in enumerate(run.nodes) if _is_closed(node)]
+    works = [at for at in closed if _has_work(_known(run, at), rounded)]
+    if not works:
         return None
-    stated = next((at for at in range(len(run.nodes) - 1, computed, -1) if _is_closed(run.nodes[at])), None)
-    return None if stated is None else (computed, stated)
+    answers = [at for at in closed if _is_answer(_known(run, at))]
+    after = [at for at in answers if at > works[0]]
+    if after:
+        return works[0], after[-1]
+    before = [at for at in answers if at < works[-1] and not has(_known(run, at), "degrees", "percent")]
+    if before and not rounded and before[0] < works[0]:
+        return works[-1], before[0]
+    return (works[0], closed[-1]) if closed[-1] > works[0] else None
+
+
+def _known(run: Run, at: int) -> Node:
+    node = run.nodes[at]
+    assert node is not None
+    return node
+
+
+def _equal_values(left: Node, right: Node, sides: tuple[Side, Side]) -> Claim | str:
+    """Two computations that come to the same rational number: the second is what is stated of the first."""
+    if left == right or has(left, "matrix", *CALCULUS) or has(right, "matrix", *CALCULUS):
+        return NO_VALUE
+    try:
+        value, stated = evaluate(left, {}), evaluate(right, {})
+    except NotComputable as reason:
+        return str(reason.args[0])
+    if not isinstance(value, Fraction) or value != stated or _needs_simplify(left):
+        return NO_VALUE
+    return Claim("Equal values", sides[0].latex, sides[1].latex, program(left))
 
 
 def _has_work(node: Node, rounded: bool) -> bool:

@@ -110,6 +110,7 @@ def test_a_real_latex_book_is_whole(shared_data: Path, tmp_path: Path) -> None:
     (book,) = rows_of(tmp_path / "o/documents")
     assert book["metadata"]["inputs"] == 3
     assert book["metadata"]["formulas"] > 3000
+    assert book["metadata"]["commands"][r"\sabs"] == [1, r"\lvert {#1} \rvert", None]
     assert book["metadata"]["provenance"]["licence"].startswith("CC BY")
     assert book["text"].index("least-upper-bound property") < book["text"].index("Metric Spaces")
 

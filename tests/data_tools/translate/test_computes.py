@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_tools.translate.computes import computes
+from data_tools.translate.computes import computes, echoes
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,18 @@ def test_literals(code):
 )
 def test_computations(code):
     assert computes(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "echoed"),
+    [
+        ("print(simplify(4*acot(5) - acot(239)))", "-acot(239) + 4*acot(5)", True),
+        ("print(Integral(x, x))", "Integral(x, x)", True),
+        ("print(expand((x + 1)**2))", "x**2 + 2*x + 1", False),
+        ("print(6 * 7)", "42", False),
+        ("print(sqrt(8))", "2*sqrt(2)", False),
+        ("print(", "x + 1", False),
+    ],
+)
+def test_an_expression_handed_back_is_an_echo(code, output, echoed):
+    assert echoes(code, output) is echoed

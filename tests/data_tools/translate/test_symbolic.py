@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from data_tools.formulas.normal_form import Command
 from data_tools.translate.computation import Computation
 from data_tools.translate.symbolic import translate
 
@@ -81,6 +82,24 @@ def only(text: str) -> Computation:
         ),
         (r"(x+1)^2 = x^2+2x+1", "(x+1)^2", "x^2+2x+1", "x**2 + 2*x + 1"),
         (r"x^2 - 1 = (x-1)(x+1)", "x^2 - 1", "(x-1)(x+1)", "(x - 1)*(x + 1)"),
+        (r"54 = 2 \cdot 3^3", r"2 \cdot 3^3", "54", "54"),
+        (r"5625 = 5 \times 1125 = 5^4 \times 3^2", r"5^4 \times 3^2", "5625", "5625"),
+        (r"35^{2} = 21^{2}+28^{2}", "35^{2}", "21^{2}+28^{2}", "1225"),
+        (r"10 - 1 = 9 = 9^1", "10 - 1", "9", "9"),
+        (r"\sqrt[3]{-8} = -2", r"\sqrt[3]{-8}", "-2", "-2"),
+        (r"(-8)^{2/3} = 4", "(-8)^{2/3}", "4", "4"),
+        (r"{{6}\over{4}} = \nicefrac{3}{2}", r"{{6}\over{4}}", r"\frac{3}{2}", "3/2"),
+        (r"\operatorname{acot} 1 = \frac{\pi}{4}", r"\operatorname{acot} 1", r"\frac{\pi}{4}", "pi/4"),
+        (r"\mathop{\text{lcm}}(4,6) = 12", r"\mathop{\text{lcm}}(4,6)", "12", "12"),
+        (r".\overline{7} \cdot 9 = 7", r".\overline{7} \cdot 9", "7", "7"),
+        (r"\displaystyle 2 + 3 \pause = 5", "2 + 3", "5", "5"),
+        (r"\log x + \log y = \log(xy)", r"\log x + \log y", r"\log(xy)", "log(x*y)"),
+        (
+            r"a_{n+1} + 2a_{n-1} + a_{n+1} = 2a_{n+1} + 2a_{n-1}",
+            "a_{n+1} + 2a_{n-1} + a_{n+1}",
+            "2a_{n+1} + 2a_{n-1}",
+            "2*a_n_minus_1 + 2*a_n_plus_1",
+        ),
     ],
 )
 def test_a_claim_becomes_a_program_that_prints_it(latex: str, expression: str, result: str, printed: str) -> None:
@@ -102,6 +121,8 @@ def test_a_claim_becomes_a_program_that_prints_it(latex: str, expression: str, r
             "4/3",
         ),
         ("Let $f(x) = x^3$. Then $f'(x) = 3x^2$.", ("f(x) = x^3",), "3*x**2"),
+        (r"Let $f(x) = x^3$. Then $f^{\prime}(x) = 3x^2$.", ("f(x) = x^3",), "3*x**2"),
+        (r"Let $x = -8$. Then $\sqrt[3]{x} = -2$.", ("x = -8",), "-2"),
     ],
 )
 def test_conditions_stated_nearby_are_used_and_named(text: str, conditions: tuple[str, ...], printed: str) -> None:
@@ -153,6 +174,8 @@ def test_a_wrong_value_is_recomputed_not_repeated() -> None:
         r"$\lim_{n\to\infty} \sin(\pi n) = 0$",
         r"$(\mathbf{A}\mathbf{B})^{-1} = \mathbf{B}^{-1}\mathbf{A}^{-1}$",
         r"For matrices $A^{-1}(A - B) = 1 - A^{-1}B$.",
+        r"In a vector space $(a+b)v = av + bv$.",
+        r"$3^{-2} = 3^{-2}$ and $x \not= 2 + 3$ and $2 \cdot 3 = 7 - 2$",
         r"$\sum_{r=1}^{n-1}\binom{n}{r} = 2^n-2$",
         r"cost: \$5 = 3 + 2 dollars",
         "```\nx = $2 + 2 = 4$\n```\n",
@@ -178,6 +201,8 @@ def test_what_is_not_claimed_gives_no_program(text: str) -> None:
         (r"\frac{9^{9^9}}{3} = 5", "too large to compute"),
         (r"\sum_{k=1}^{10^9} \sin k = 3", "too large to compute"),
         (r"x \equiv 3 \pmod 8", "congruence without a value"),
+        (r"A = B \cap C", "sets, not numbers"),
+        (r"\sup A + 2 = 5", "bound of a set"),
         (r"3 + 4 = 8 \cdot 2 \pm 1", "plus-minus"),
     ],
 )
@@ -185,6 +210,23 @@ def test_what_could_not_be_read_says_why(latex: str, reason: str) -> None:
     completion = translate(f"so ${latex}$")
     assert completion.computations == ()
     assert [each.reason for each in completion.unparsed] == [reason]
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_texts_own_commands_are_read(given: bool) -> None:
+    commands = {
+        r"\half": Command(0, r"\frac{1}{2}"),
+        r"\size": Command(1, r"\lvert {#1} \rvert"),
+        r"\lcm": Command(0, r"\mathrm{lcm}"),
+    }
+    preamble = r"\newcommand{\half}{\frac{1}{2}} \def\size#1{\lvert {#1} \rvert} \DeclareMathOperator{\lcm}{lcm} "
+    text = r"So $\size{3-8} \cdot \half = \frac{5}{2}$ and $\lcm(4,6) = 12$."
+    found = translate(text, commands) if given else translate(preamble + text)
+    assert [(each.expression, each.result) for each in found.computations] == [
+        (r"{\lvert {3-8} \rvert} \cdot {\frac{1}{2}}", r"\frac{5}{2}"),
+        (r"\mathrm{lcm}(4,6)", "12"),
+    ]
+    assert [run(each.code) for each in found.computations] == ["5/2", "12"]
 
 
 def test_spans_point_at_the_passage() -> None:

@@ -22,7 +22,7 @@ REFUTED = [
     ("123456789012", "123456789013"), (r"\frac{1}{3}", "1/4"), ("[0, 1)", "[0, 1]"), (r"\{1,2\}", "{1, 3}"), ("(1, 2)", "(2, 1)"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "Matrix([[1, 2], [3, 5]])"), ("x > 3", "(3 <= x) & (x < oo)"), ("3.14", "3.2"),
     ("120 km", "120 m"), ("x^2+1", "x**2 + 2"), ("33", "33.4"), ("True", "False"), (r"\sqrt{2}", "1.42"), ("0", "0.001"),
-    ("x^2 + y^2 = 25", "Eq(x**2 + y**2, 26)"), (r"\approx 33", "34.2"), ("2, 3", "[2, 4]"), ("1.5 + 2i", "(1.5-2j)"),
+    ("a_{n+1}", "a_n_minus_1"), ("5 m/s", "6"), ("3/x", "2/x"), ("x^2 + y^2 = 25", "Eq(x**2 + y**2, 26)"), (r"\approx 33", "34.2"), ("2, 3", "[2, 4]"), ("1.5 + 2i", "(1.5-2j)"),
 ]  # fmt: skip
 
 VERIFIED = [
@@ -40,7 +40,8 @@ VERIFIED = [
     (r"\sqrt{2} \approx 1.414", "1.4142135623730951"), ("(1, 2, 3)", "[1 2 3]"), ("(2,3)", "{a: 2, b: 3}"), ("f'(x) = 3x^2", "3*x**2"),
     (r"\frac{2}{i}", "2/i"), (r"\frac{a_k\cdot x+1}{1\cdot x + 0}", "a_k + 1/x"), (r"60 \text{ km/h}", "60"),
     (r"\alpha^2 + \beta^2", "alpha**2 + beta**2"), (r"2|\lambda|", "2*Abs(lambda_)"), ("9 + N", "N_ + 9"), ("u^2 + 2uvi - v^2", "u**2 + 2*I*u*v - v**2"), (r"108^\circ", "3*pi/5"), ("(x + y)^2 - 2xy", "x**2 + y**2"),
-    ("5", "step 1: 2\nstep 2: 3\nanswer: 5"),
+    ("5", "step 1: 2\nstep 2: 3\nanswer: 5"), ("a_{n+1}", "a_n_plus_1"), ("2a_{n-1} + 1", "2*a_n_minus_1 + 1"), ("3/x", "6/(2*x)"),
+    ("5 m/s", "5"), ("9.8 m/s^2", "9.8"), (r"2^4 \cdot 3 \cdot 5", "240"),
 ]  # fmt: skip
 
 
@@ -67,6 +68,9 @@ def test_right_pairs_are_verified(result, output):
         ("2", "2\n7", "an earlier line agrees and the last one does not"),
         (r"\text{the series converges}", "True", "the stated result is not a value that can be read"),
         ("7", "Traceback is not a number at all", "the printed result is not a value that can be read"),
+        (r"\log x + \log y", "log(x*y)", "equal for positive values alone"),
+        ("x", "sqrt(x**2)", "equal for positive values alone"),
+        (r"\frac{\pi}{4}", "2*acoth(5)", "the output has a function that is not computed here: acoth"),
     ],
 )
 def test_what_cannot_be_judged_says_why(result, output, reason):
@@ -82,6 +86,17 @@ def test_code_that_did_not_run_verifies_nothing(status):
 
 def test_a_printed_literal_shows_nothing():
     assert verify("42", "x = 42\nprint(f'The answer is {x}')", ran("The answer is 42"), None).reason == "prints a literal"
+
+
+def test_an_expression_handed_back_shows_nothing():
+    assert verify("2x + 3", "x = symbols('x')\nprint(2*x + 3)", ran("2*x + 3"), None).reason == "prints its own expression"
+
+
+def test_what_holds_for_positive_values_needs_them_declared():
+    code = "x, y = symbols('x y', positive=True)\nprint(simplify(log(x) + log(y)))"
+    assert verify(r"\log(xy)", code, ran("log(x*y)"), ran("log(x*y)")).verdict == "verified"
+    assert verify(r"\log x + \log y", code, ran("log(x*y)"), ran("log(x*y)")).verdict == "verified"
+    assert verify(r"\log x - \log y", code, ran("log(x*y)"), ran("log(x*y)")).verdict == "refuted"
 
 
 def test_two_runs_must_agree():
