@@ -18,6 +18,7 @@ from data_tools.sandbox import channel
 from data_tools.sandbox.outcome import Limits, Outcome, Status
 
 CHUNK_BYTES = 65536
+MAX_ERROR_CHARACTERS = 4000
 SIGXCPU, SIGXFSZ = 24, 25
 LIMIT_TEXT = {
     "cpu": "over its budget of {0.cpu_seconds:g} CPU-seconds",
@@ -109,16 +110,16 @@ class ConfinedProcess:
         self._disarm()
 
     def _disarm(self) -> dict[str, Any]:
-        """Stop the clocks between two blocks and return what this one used. Being over the budget ends the process, late or
-        not."""
+        """Stop the clocks between two blocks and return what this one used. What is over the budget, late or not, or was to be
+        killed is seen to be gone."""
         self._used = None
         self._tell({"op": "disarm"})
         self._pump(lambda: self._used is not None)
         used = self.end or self._used or {}
         if self.end is None and used["cpu"] > self.limits.cpu_seconds:
             self.kill("cpu")
+        if self._killed:
             self._pump(lambda: False)
-            return used | {"killed": "cpu"}
         return used
 
     def _pump(self, done: Callable[[], bool]) -> None:
@@ -189,8 +190,10 @@ class ConfinedProcess:
         buffer += chunk
         try:
             while (message := channel.unpack(buffer)) is not None:
-                if not self.walls or message.get("nonce") == self._nonce:
-                    self._reply = self._reply or message
+                if self._reply is not None or (self.walls and message.get("nonce") != self._nonce):
+                    # Reading a message costs more than writing it, so a process may send one a request.
+                    raise ValueError("a reply to no request")
+                self._reply = message
         except (ValueError, RecursionError):
             buffer.clear()
             self.kill("forged")
@@ -214,7 +217,7 @@ class ConfinedProcess:
             status=cast(Status, status),
             stdout=_text(self._streams[self._stdout]),
             stderr=_text(self._streams[self._stderr]),
-            display=_string(reply, "display"),
+            display=_string(reply, "display")[: self.limits.output_bytes],
             error=error,
             value=reply.get("value") if status == "ok" else None,
             exit_signal=-exit_code if status == "signal" else 0,
@@ -239,7 +242,7 @@ class ConfinedProcess:
         if status == "ok":
             return "ok", ""
         if status in ("exception", "memory"):
-            return str(status), _string(reply, "error")
+            return str(status), _string(reply, "error")[:MAX_ERROR_CHARACTERS]
         return "exception", f"the process left with exit status {exit_code} before the end of the code"
 
 

@@ -1,6 +1,6 @@
 """The system calls a snippet may make: a list of what mathematics needs, and everything else is refused.
 
-Decides: which calls pass, and for six of them with which arguments. A refused call fails with EPERM, so that harmless code that
+Decides: which calls pass, and for ten of them with which arguments. A refused call fails with EPERM, so that harmless code that
 tries one (a library probing for a feature) sees an ordinary ``OSError``; calls of another processor's ABI kill the process.
 Does not: judge paths (Landlock does) or amounts (resource limits do). The filter is classic BPF, ``linux/seccomp.h``.
 """
@@ -18,12 +18,15 @@ ALLOW, KILL_PROCESS, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 EPERM, ENOSYS = ERRNO | 1, ERRNO | 38
 X32_BIT = 0x40000000
 
-RESTRICTED = ("clone", "kill", "tgkill", "prctl", "prlimit64", "ioctl", "fcntl", "open", "openat")
+RESTRICTED = ("clone", "kill", "tgkill", "prctl", "prlimit64", "ioctl", "fcntl", "fallocate", "open", "openat")
 NOT_THERE = ("clone3", "openat2")
 WALL_BUILDERS = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp", "capset")
 
-THREAD_FLAGS = 0x00010100
-"""CLONE_THREAD | CLONE_VM: without both it would be a new process."""
+THREAD_FLAGS = 0x00010F00
+"""CLONE_THREAD | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND: a thread as libc makes it. Without the first two it would be
+a new process; without CLONE_FILES each thread would have 64 descriptors of its own."""
+NO_THREAD_FLAGS = 0x7E826000
+"""CLONE_NEW*, CLONE_UNTRACED, CLONE_VFORK, CLONE_PTRACE."""
 PRCTL_OPTIONS = (15, 16, 3, 0x53564D41)
 """PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_SET_VMA."""
 IOCTL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
@@ -59,8 +62,8 @@ def _no_truncating_reader(flags_index: int) -> list[Instruction]:
 
 def _restricted(name: str, process: int) -> list[Instruction]:
     if name == "clone":
-        allow_threads: list[Instruction] = [(AND, 0, 0, THREAD_FLAGS), (IF_EQUAL, 0, 1, THREAD_FLAGS), (RETURN, 0, 0, ALLOW)]
-        return [_load_argument(0), *allow_threads, (RETURN, 0, 0, EPERM)]
+        looked_at = (AND, 0, 0, THREAD_FLAGS | NO_THREAD_FLAGS)
+        return [_load_argument(0), looked_at, (IF_EQUAL, 0, 1, THREAD_FLAGS), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, EPERM)]
     if name in ("kill", "tgkill"):
         return _one_of(0, (process,))
     if name == "prctl":
@@ -69,6 +72,9 @@ def _restricted(name: str, process: int) -> list[Instruction]:
         return _one_of(1, IOCTL_REQUESTS)
     if name == "fcntl":
         return _one_of(1, FCNTL_COMMANDS)
+    if name == "fallocate":
+        # Any mode but 0 may reserve space beyond the file's end, which the limit on file sizes does not count.
+        return _one_of(1, (0,))
     if name == "prlimit64":
         # Reading only: the pointer to new limits is null in both halves, and the process is this one.
         null = [step for high in (False, True) for step in (_load_argument(2, high), (IF_EQUAL, 1, 0, 0), (RETURN, 0, 0, EPERM))]

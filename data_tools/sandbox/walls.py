@@ -14,6 +14,7 @@ import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,9 @@ def raise_walls(plan: Plan, limits: Limits, parent: int, scratch: str, floor: It
 
 
 def _limit_resources(plan: Plan, limits: Limits) -> None:
+    with suppress(OSError):
+        # Should the machine run out of memory in spite of the limits, the kernel takes this process and not its caller.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     address_space = pages * resource.getpagesize() + limits.memory_bytes
     # The zygote measures to the millisecond and decides; the kernel's whole seconds hold should it be gone.

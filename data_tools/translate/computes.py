@@ -73,7 +73,7 @@ def computes(code: str) -> bool:
 
 
 def echoes(code: str, output: str) -> bool:
-    """Return whether the output is an expression of the program itself, maybe in another order: then nothing was done to it."""
+    """Return whether the output is the expression that was to be worked on, maybe in another order: nothing was done to it."""
     shown = _pieces(output)
     if not any(piece.isalpha() or piece in "*/" for piece in shown):
         return False
@@ -81,7 +81,29 @@ def echoes(code: str, output: str) -> bool:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(isinstance(node, ast.BinOp | ast.Call) and _pieces(ast.unparse(node)) == shown for node in ast.walk(tree))
+    return any(_pieces(ast.unparse(node)) == shown for node in _worked_on(tree))
+
+
+def _worked_on(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield what the last statement prints and what that is made from: of ``print(simplify(f))`` the call and ``f``."""
+    values = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    last = tree.body[-1] if tree.body else None
+    node: ast.expr | None = last.value if isinstance(last, ast.Expr) else None
+    while node is not None:
+        if isinstance(node, ast.Call):
+            inside = node.func.value if isinstance(node.func, ast.Attribute) else None
+            step = node.args[0] if node.args else inside
+        else:
+            step = values.pop(node.id, None) if isinstance(node, ast.Name) else None
+        if not isinstance(node, ast.Name):
+            yield node
+        node = step
 
 
 def _pieces(text: str) -> list[str]:

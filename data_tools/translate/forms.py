@@ -81,7 +81,16 @@ def stated_forms(result: str) -> tuple[list[str], bool]:
     plain = PRODUCT.sub(lambda match: " ".join(match[0]), BOLD.sub(r"\1 ", behind))
     degrees = DEGREES.fullmatch(behind)
     radians = rf"\frac{{{degrees[1]}\pi}}{{180}}" if degrees else ""
-    forms = (text, said, RATIO_OF_UNITS.sub("", said), DIVISOR.sub(r"/(\1)", said), plain, radians, behind, CONSTANT.sub("", behind))
+    forms = (
+        text,
+        said,
+        RATIO_OF_UNITS.sub("", said),
+        DIVISOR.sub(r"/(\1)", said),
+        plain,
+        radians,
+        behind,
+        CONSTANT.sub("", behind),
+    )
     return _distinct(forms), approximate
 
 

@@ -16,6 +16,13 @@ from data_tools.translate.runs import Claim, Run
 
 SAMPLES = (Fraction(7, 3), Fraction(-5, 4), Fraction(11, 7), Fraction(3, 8), Fraction(-17, 6), Fraction(23, 9))
 POSITIVE_SAMPLES = (Fraction(7, 3), Fraction(5, 4), Fraction(11, 7), Fraction(3, 8), Fraction(17, 6), Fraction(23, 9))
+TITLES = {
+    "expand": "Expansion",
+    "factor": "Factorization",
+    "simplify": "Simplification",
+    "apart": "Partial fractions",
+    "together": "Common denominator",
+}
 VECTORS = (r"\mathbf", r"\bold", r"\vec", r"\bm", r"\overrightarrow")
 """Letters dressed so do not commute, or have a product of their own."""
 
@@ -34,14 +41,16 @@ def identity_claim(run: Run, context: Context, around: str) -> Claim | str | Non
     assumption = _identity_domain(left, right)
     if assumption is None:
         return None
-    verb = "expand" if right.op == "add" else "factor" if right.op in ("mul", "pow") and left.op == "add" else "simplify"
+    if _is_worked_out(left, right):
+        start, stated, left, right = stated, start, right, left
+    verb = _verb(left, right)
     if _is_transcendental(left) or _is_transcendental(right):
         # SymPy turns such an expression around only when that makes it simpler.
         verb = "simplify"
-        if sum(1 for _ in right.walk()) >= sum(1 for _ in left.walk()):
+        if _size(right) >= _size(left):
             return None
     code = program(left, f"{verb}({{}})", imports=(verb,), assumption=assumption)
-    title = {"expand": "Expansion", "factor": "Factorization", "simplify": "Simplification"}[verb]
+    title = TITLES[verb]
     conditions = tuple(f"{name} > 0" for name in sorted(free_symbols(left))) if "positive" in assumption else ()
     return Claim(title, run.sides[start].latex, run.sides[stated].latex, code, conditions)
 
@@ -80,6 +89,55 @@ def _is_form(node: Node) -> bool:
     )  # fmt: skip
 
 
+def _verb(left: Node, right: Node) -> str:
+    """Return what SymPy has to do to come from one form to the other."""
+    if right.op == "add":
+        return "apart" if left.op == "div" and len(free_symbols(left)) == 1 and _has_symbolic_fraction(right) else "expand"
+    if left.op == "add":
+        return "together" if right.op == "div" and has(left, "div") else "factor" if right.op in ("mul", "pow") else "simplify"
+    return "simplify"
+
+
+def _has_symbolic_fraction(node: Node) -> bool:
+    return any(each.op == "div" and free_symbols(each.args[1]) for each in node.walk())
+
+
+def _is_worked_out(left: Node, right: Node) -> bool:
+    """Say whether nothing is left to do in the first form and something in the second, which a text may state first."""
+    verb = _verb(left, right)
+    if verb not in ("expand", "simplify") or free_symbols(left) != free_symbols(right):
+        return False
+    if _is_folded(left) != _is_folded(right):
+        return _is_folded(right)
+    return (_terms(right), _size(right)) > (_terms(left), _size(left))
+
+
+def _terms(node: Node) -> int:
+    return len(_flat(node)) if node.op == "add" else 1
+
+
+def _is_folded(node: Node) -> bool:
+    """Say whether a sum stands inside a product or a power of it, so that it can be multiplied out."""
+    return any(each.op in ("mul", "pow") and any(_core(arg).op == "add" for arg in each.args[:2]) for each in node.walk())
+
+
+def _core(node: Node) -> Node:
+    return node.args[0] if node.op == "neg" else node
+
+
+def _size(node: Node) -> int:
+    return sum(1 for _ in node.walk())
+
+
 def _same_terms(left: Node, right: Node) -> bool:
-    """Say whether one is only the other in another order."""
-    return left.op == right.op in ("add", "mul") and sorted(map(repr, left.args)) == sorted(map(repr, right.args))
+    """Say whether one is only the other in another order or with other brackets."""
+    return left.op == right.op in ("add", "mul") and sorted(map(repr, _flat(left))) == sorted(map(repr, _flat(right)))
+
+
+def _flat(node: Node) -> list[Node]:
+    """Return the terms of a sum or the factors of a product, of a power as often as it says."""
+    found: list[Node] = []
+    for arg in node.args:
+        small = arg.op == "pow" and node.op == "mul" and arg.args[1].op == "number" and arg.args[1].value in ("2", "3", "4")
+        found += _flat(arg) if arg.op == node.op else [arg.args[0]] * int(arg.args[1].value) if small else [arg]
+    return found

@@ -15,7 +15,7 @@ from data_tools.translate.latex_tokens import LatexError, Token
 _REASONS = {
     "ellipsis": r"\ldots \vdots \ddots",
     "plus-minus": r"\pm \mp",
-    "sets, not numbers": r"\cap \cup \bigcap \bigcup \setminus \emptyset \in \subset \subseteq \mid",
+    "sets, not numbers": r"\cap \cup \bigcap \bigcup \setminus \emptyset \in \subset \subseteq \mid \mathbb \mathcal \mathfrak",
     "logic": r"\forall \exists \neg \lnot \land \lor \wedge \vee \vdash \models",
     "bound of a set": r"\sup \inf \limsup \liminf",
     "vectors, operators or maps": r"\nabla \partial \circ \otimes \oplus \langle \rangle \| \lVert \Vert",

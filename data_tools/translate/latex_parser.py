@@ -25,7 +25,7 @@ CONSTANTS = {r"\pi": "pi", r"\infty": "oo"}
 FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceiling"), "|": ("|", "Abs")}
 TIMES = (r"\cdot", r"\times")
 STYLES = (r"\boxed", r"\fbox", r"\mathbf", r"\mathit", r"\underline", r"\displaystyle", r"\framebox", r"\bm", r"\textcolor")
-OPAQUE = {r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\mathbb", r"\mathcal", r"\mathfrak", r"\widehat", r"\widetilde"}
+OPAQUE = {r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\widehat", r"\widetilde"}
 VARIABLE_LETTERS = set("abcdijklmnrstuvwxyz")
 """A letter of these before a bracket is a factor; any other, like f or P, is a function unless the text says otherwise."""
 

@@ -29,6 +29,7 @@ BEFORE = 200
 AROUND = 400
 DEFINES = (r"\newcommand", r"\renewcommand", "\\def\\", r"\DeclareMathOperator")
 SLANTED = re.compile(r"\\(?:nicefrac|sfrac)(?![A-Za-z])")
+OVER = re.compile(r"\\over(?![A-Za-z])")
 INVISIBLE = re.compile(r"\\(?:pause|displaystyle|avoidbreak)(?![A-Za-z])")
 USUAL_COMMANDS = {r"\abs": Command(1, "|#1|")}
 """What texts use as if LaTeX had it."""
@@ -92,7 +93,32 @@ def own_commands(text: str) -> dict[str, Command]:
 
 def written(latex: str, context: Context) -> str:
     """Return a side as a document can show it that has no preamble."""
-    return SLANTED.sub(r"\\frac", INVISIBLE.sub("", unboxed(expanded(latex, context.commands)))).strip()
+    shown = with_fractions(unboxed(expanded(latex, context.commands)))
+    return SLANTED.sub(r"\\frac", INVISIBLE.sub("", shown)).strip()
+
+
+def with_fractions(latex: str) -> str:
+    r"""Return LaTeX with ``\frac{a}{b}`` in the place of ``{a \over b}``."""
+    while (match := OVER.search(latex)) is not None:
+        begin, end = _brace(latex, match.start() - 1, -1), _brace(latex, match.end(), 1)
+        if begin < 0 or end >= len(latex):
+            break
+        top, bottom = latex[begin + 1 : match.start()].strip(), latex[match.end() : end].strip()
+        latex = rf"{latex[:begin]}\frac{{{top}}}{{{bottom}}}{latex[end + 1 :]}"
+    return latex
+
+
+def _brace(latex: str, at: int, step: int) -> int:
+    """Return where the brace stands that encloses a place, in one direction."""
+    opening = "{" if step > 0 else "}"
+    depth = 0
+    while 0 <= at < len(latex):
+        if latex[at] in "{}":
+            depth += 1 if latex[at] == opening else -1
+            if depth < 0:
+                return at
+        at += step
+    return at
 
 
 def unboxed(latex: str) -> str:

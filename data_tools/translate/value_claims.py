@@ -134,6 +134,8 @@ def _how_shown(left: Node, right: Node, value: Value, stated: Value, approximate
             return "str(100*({})) + '%'", ()
         if decimals is not None and "." in literal_digits(right):
             return (f"round(float({{}}), {decimals})" if not isinstance(value, Fraction) else "{}"), ()
+        if _has_nested_roots(left):
+            return "sqrtdenest({})", ("sqrtdenest",)
         return ("simplify({})", ("simplify",)) if _needs_simplify(left) else ("{}", ())
     if decimals is None or isinstance(value, complex) or isinstance(stated, complex):
         return None, ()
@@ -145,6 +147,11 @@ def _how_shown(left: Node, right: Node, value: Value, stated: Value, approximate
     if right.op == "percent":
         return f"str(round(float(100*({{}})), {decimals})) + '%'", ()
     return (f"round(float({{}}), {decimals})" if decimals else "round(float({}))"), ()
+
+
+def _has_nested_roots(node: Node) -> bool:
+    roots = (each for each in node.walk() if each.op == "call" and each.value == "sqrt")
+    return any(inner.op == "call" and inner.value == "sqrt" for root in roots for inner in root.args[0].walk())
 
 
 def _needs_simplify(node: Node) -> bool:

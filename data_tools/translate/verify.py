@@ -35,6 +35,7 @@ FLOATING = replace(EXACT, relative_tolerance=RELATIVE)
 FLOAT = re.compile(r"\d\.\d*[1-9]|\d[eE][-+]?\d")
 CALLED = re.compile(r"\b([A-Za-z_]{3,}\w*)\(")
 KNOWN_CALLS = FUNCTIONS.keys() | {"Matrix", "ImmutableMatrix", "array", "FiniteSet", "Interval", "Union", "Point", "frozenset"}
+NO_VALUES = ("nan", "zoo", "None")
 POSITIVE = "positive=True"
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -107,6 +108,8 @@ def _with_positive_symbols(value: Value) -> Value:
 
 def _disagreement(stated: str, shown: str) -> Verification:
     """Tell what is refuted from what cannot be judged: words, and what has no form here."""
+    if shown in NO_VALUES and stated not in NO_VALUES:
+        return Verification("unverifiable", "the program found no value")
     if {stated, shown} == {"True", "False"}:
         return Verification("refuted", "the output differs: the other truth value")
     for side, text in (("stated", stated), ("printed", shown)):

@@ -15,7 +15,7 @@ from data_tools.sandbox.sandbox import Sandbox
 
 
 def main() -> None:
-    with Sandbox(Limits(cpu_seconds=float(sys.argv[1])), workers=2) as sandbox:
+    with Sandbox(Limits(cpu_seconds=float(sys.argv[1])), workers=4) as sandbox:
         outcomes = [asdict(outcome) for outcome in sandbox.run_many(json.load(sys.stdin))]
     json.dump({"walls": sandbox.walls, "outcomes": outcomes}, sys.stdout)
 

@@ -17,7 +17,7 @@ import pytest
 HERE = Path(__file__).parent
 CPU_SECONDS = 0.2
 SECRET = "only the owner knows"
-GROUPS = ("FILES", "PROCESSES", "SIGNALS", "NETWORK", "KERNEL", "RESOURCES", "ENDINGS")
+GROUPS = ("FILES", "PROCESSES", "SIGNALS", "NETWORK", "KERNEL", "OTHER_WAYS", "RESOURCES", "ENDINGS")
 CONTROLS = {
     "print(6 * 7)": "42\n",
     "import sympy; x = sympy.symbols('x'); print(sympy.solve(x**2 - 5*x + 6))": "[2, 3]\n",
@@ -97,5 +97,5 @@ def test_attacks_get_nothing(user, group, target):
         assert answer["walls"][wall] == ""
 
 
-def test_there_are_more_than_a_hundred_attacks():
-    assert sum(len(getattr(ATTACKS, group)) for group in GROUPS) == len(ATTACKS.ATTACKS) > 200
+def test_there_are_hundreds_of_attacks():
+    assert sum(len(getattr(ATTACKS, group)) for group in GROUPS) == len(ATTACKS.ATTACKS) > 350

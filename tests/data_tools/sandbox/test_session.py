@@ -66,12 +66,13 @@ def test_output_belongs_to_the_block_that_printed_it(session):
     assert outputs == [f"{number}\n{number * 10}" for number in range(20)]
 
 
-def test_a_reply_sent_ahead_is_not_credited_to_the_next_block(session):
+def test_a_reply_sent_ahead_ends_the_session(session):
     """What a nonce is for: the forged reply was written before the block it wants to answer was asked for."""
     forged = '{"nonce": "0123456789abcdef", "status": "ok", "display": "forged"}'
     forging = session.run(f"import os, struct\nb = {forged!r}.encode()\nn = os.write(4, struct.pack('!I', len(b)) + b)")
-    assert (forging.status, forging.display) == ("ok", "")
-    assert session.run("'honest'").display == "'honest'"
+    assert (forging.status, forging.display) == ("exception", "")
+    assert "no reply" in forging.error
+    assert not session.alive
 
 
 def test_a_process_that_leaves_ends_the_session(session):

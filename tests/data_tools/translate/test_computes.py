@@ -65,6 +65,8 @@ def test_computations(code):
         ("print(Integral(x, x))", "Integral(x, x)", True),
         ("print(expand((x + 1)**2))", "x**2 + 2*x + 1", False),
         ("print(6 * 7)", "42", False),
+        ("e = x*y\nf = e\nprint(f.simplify())", "x*y", True),
+        ("print(integrate(1, (t, 0, 2*pi)))", "2*pi", False),
         ("print(sqrt(8))", "2*sqrt(2)", False),
         ("print(", "x + 1", False),
     ],

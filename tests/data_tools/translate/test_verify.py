@@ -69,6 +69,7 @@ def test_right_pairs_are_verified(result, output):
         (r"\text{the series converges}", "True", "the stated result is not a value that can be read"),
         ("7", "Traceback is not a number at all", "the printed result is not a value that can be read"),
         (r"\log x + \log y", "log(x*y)", "equal for positive values alone"),
+        ("0", "nan", "the program found no value"),
         ("x", "sqrt(x**2)", "equal for positive values alone"),
         (r"\frac{\pi}{4}", "2*acoth(5)", "the output has a function that is not computed here: acoth"),
     ],
