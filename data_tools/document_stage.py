@@ -30,6 +30,7 @@ from data_tools.arguments import (
     output_path,
 )
 from data_tools.document import Document, Dropped, SideRow, reason_kind
+from data_tools.in_hand import SetAside, in_hand
 from data_tools.parts import PartWriter, remove_temporary_files, sync_folder, write_json
 from data_tools.pool import Report
 from data_tools.progress import Progress
@@ -123,7 +124,11 @@ def document_slice(task: DocumentTask, report: Report) -> Record:
             if read % REPORT_EVERY_DOCUMENTS == 0:
                 report(read_bytes, read)
             if isinstance(item, Document):
-                yield item
+                try:
+                    with in_hand(item.id):
+                        yield item
+                except SetAside as ending:
+                    output.drop(item.dropped(f"judging stopped: {ending}"), output.unreadable)
             else:
                 chosen = reason_kind(item.reason) in task.choices
                 output.drop(item, output.rejected if chosen else output.unreadable)

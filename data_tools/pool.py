@@ -1,10 +1,13 @@
 """Runs a function over tasks in worker processes, and ends whatever happens to a worker.
 
-Decides: processes are spawned (a fork of a process with threads can deadlock); a worker that dies (killed for memory, a crash in
-native code) is replaced and its tasks are run again, a few times; workers end when their parent does, also after ``kill -9``.
-Does not: know what a task is or what is finished; ``stage.py`` keeps that on disk.
+Decides: when a worker dies (killed for memory, a crash in native code), the tasks that had a document in hand are run again, each
+alone in a fresh process; a document that ends that process too is set aside (``in_hand.py``), and the task goes on without it.
+Deaths with no document in hand are repeated a few times. Workers end when their parent does, also after ``kill -9``. They come
+from a fork server: a fork of a process with threads can deadlock, and a fresh interpreter each would cost half a second.
+Does not: know what a task is or what is finished; ``stage.py`` keeps that on disk. With one worker there is no other process that
+could notice a death: it is the run's.
 
-A task's function reports progress through shared counters, one slot per task and no lock, so a worker that dies while it
+A task's function reports progress through shared counters, three slots per task and no lock, so a worker that dies while it
 reports cannot block anyone.
 """
 
@@ -13,24 +16,36 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
+from data_tools import in_hand
+from data_tools.in_hand import NOTHING
 from data_tools.progress import Progress
 from megatron_mathcoder.config.errors import DataError
 
 MAX_POOL_RESTARTS = 3
+MAX_SET_ASIDE = 100
+"""Documents that may end their processes before the run does; so many are no accident of single files."""
 POLL_SECONDS = 0.5
+SLOTS = 3
+"""Of a task: bytes done, items done, the document in hand."""
+HAND = 2
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Report = Callable[[int, int], None]
 """Called by a task's function with (bytes of input done, items done) since the task's beginning."""
 
+PRELOADED = ["numpy", "orjson", "xxhash", "zstandard"]
+"""What nearly every worker imports; the fork server does it once."""
+
 _counters: Any = None
+_endings: dict[int, str] = {}
 
 
 def available_cpus() -> int:
@@ -47,40 +62,118 @@ def run_tasks(
 
     Raises DataError when workers keep dying. Whatever ``function`` raises is raised here and ends the other workers.
     """
-    workers = min(workers, len(tasks))
-    if workers > 1:
-        yield from _run_in_processes(function, tasks, workers, progress)
+    if workers > 1 and tasks:
+        yield from _Crew(function, tasks, workers, progress).run()
         return
-    counters = [0] * (2 * len(tasks))
+    done = _Done(progress)
     for index, task in enumerate(tasks):
-        report = _reporter(counters, index, lambda: _show(counters, progress))
-        yield index, function(task, report)
+        yield index, function(task, done.of_task())
 
 
-def _run_in_processes(
-    function: Callable[[Task, Report], Result], tasks: Sequence[Task], workers: int, progress: Progress
-) -> Iterator[tuple[int, Result]]:
-    context = multiprocessing.get_context("spawn")
-    counters = context.RawArray("q", 2 * len(tasks))
-    left = set(range(len(tasks)))
-    for attempt in range(MAX_POOL_RESTARTS + 1):
+class _Done:
+    """What tasks in this process have done, shown at most every ``POLL_SECONDS``."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._finished = self._current = (0, 0)
+        self._shown = time.monotonic()
+
+    def of_task(self) -> Report:
+        self._finished = self._total()
+        self._current = (0, 0)
+        return self._note
+
+    def _total(self) -> tuple[int, int]:
+        return self._finished[0] + self._current[0], self._finished[1] + self._current[1]
+
+    def _note(self, done_bytes: int, count: int) -> None:
+        self._current = (done_bytes, count)
+        if time.monotonic() - self._shown > POLL_SECONDS:
+            self._shown = time.monotonic()
+            self._progress.show(*self._total())
+
+
+class _Crew(Generic[Task, Result]):
+    """Worker processes for the tasks that are left, begun anew after a death."""
+
+    def __init__(
+        self, function: Callable[[Task, Report], Result], tasks: Sequence[Task], workers: int, progress: Progress
+    ) -> None:
+        self._function, self._tasks, self._workers, self._progress = function, tasks, workers, progress
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self._counters = self._context.RawArray("Q", SLOTS * len(tasks))
+        self._left = set(range(len(tasks)))
+        self._endings: dict[int, str] = {}
+
+    def run(self) -> Iterator[tuple[int, Result]]:
+        suspects: list[int] = []
+        restarts = 0
+        while self._left:
+            ending = yield from self._attempt(suspects[:1] or sorted(self._left), 1 if suspects else self._workers)
+            if ending is None:
+                suspects = suspects[1:]
+            elif suspects and (key := self._hand(suspects[0])):
+                self._set_aside(key, ending)
+            elif suspects or not (suspects := [index for index in sorted(self._left) if self._hand(index)]):
+                restarts += 1
+                self._say_again(restarts)
+            else:
+                print(f"a worker process died ({ending}); what was in hand is read again, alone", file=sys.stderr)
+
+    def _attempt(self, indices: list[int], workers: int) -> Generator[tuple[int, Result], None, str | None]:
+        """Yield results of these tasks; return how a worker ended, None when all are done."""
+        for index in indices:
+            self._counters[SLOTS * index + HAND] = NOTHING
         others = set(multiprocessing.active_children())
-        executor = ProcessPoolExecutor(min(workers, len(left)), context, initializer=_begin_worker, initargs=(counters,))
+        executor = ProcessPoolExecutor(
+            min(workers, len(indices)), self._context, initializer=_begin_worker, initargs=(self._counters, self._endings)
+        )
+        processes: set[BaseProcess] = set()
         try:
-            futures = {executor.submit(_call, function, tasks[index], index): index for index in sorted(left)}
-            for index, result in _results(futures, counters, progress):
-                left.discard(index)
+            futures = {executor.submit(_call, self._function, self._tasks[index], index): index for index in indices}
+            processes = set(multiprocessing.active_children()) - others
+            for index, result in _results(futures, self._counters, self._progress):
+                self._left.discard(index)
                 yield index, result
-            return
+            return None
         except BrokenProcessPool:
-            if attempt < MAX_POOL_RESTARTS:
-                print(f"a worker process died; its work is begun again ({len(left)} slices left)", file=sys.stderr)
+            # The executor's thread asks for exit codes too, and two who ask at once do not both get them.
+            executor.shutdown(wait=True)
+            return _ending(processes)
         finally:
             _end(executor, set(multiprocessing.active_children()) - others)
-    raise DataError(
-        f"worker processes died {MAX_POOL_RESTARTS + 1} times ({len(left)} of {len(tasks)} slices unfinished), most often for "
-        f"lack of memory; finished slices are kept, so run the same command again with fewer --workers than {workers}"
-    )
+
+    def _hand(self, index: int) -> int:
+        return int(self._counters[SLOTS * index + HAND])
+
+    def _set_aside(self, key: int, ending: str) -> None:
+        self._endings[key] = ending
+        print(f"a document ended its process again ({ending}); it is set aside", file=sys.stderr)
+        if len(self._endings) > MAX_SET_ASIDE:
+            raise DataError(
+                f"more than {MAX_SET_ASIDE} documents ended the process that read them, the last by {ending}; finished slices "
+                f"are kept; look for a broken library or too little memory, then run the same command again"
+            )
+
+    def _say_again(self, restarts: int) -> None:
+        left = len(self._left)
+        if restarts <= MAX_POOL_RESTARTS:
+            print(f"a worker process died; its work is begun again ({left} slices left)", file=sys.stderr)
+            return
+        raise DataError(
+            f"worker processes died {restarts} times ({left} of {len(self._tasks)} slices unfinished), most often for lack of "
+            f"memory; finished slices are kept, so run the same command again with fewer --workers than {self._workers}"
+        )
+
+
+def _ending(processes: set[BaseProcess]) -> str:
+    """Say how the worker ended; those that the executor ended after it do not count."""
+    codes: set[int | None] = {process.exitcode for process in processes if process.exitcode} or {None}
+    code = sorted(codes - {-signal.SIGTERM} or codes, key=str)[0]
+    if code is None:
+        return "exit unknown"
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
 def _results(futures: dict[Future[Result], int], counters: Any, progress: Progress) -> Iterator[tuple[int, Result]]:
@@ -100,9 +193,9 @@ def _end(executor: ProcessPoolExecutor, processes: set[BaseProcess]) -> None:
     executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin_worker(counters: Any) -> None:
-    global _counters
-    _counters = counters
+def _begin_worker(counters: Any, endings: dict[int, str]) -> None:
+    global _counters, _endings
+    _counters, _endings = counters, endings
     # Ctrl-C reaches the whole group; the parent alone answers it, and then ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -116,16 +209,13 @@ def _end_with_parent() -> None:
 
 
 def _call(function: Callable[[Task, Report], Result], task: Task, index: int) -> Result:
-    return function(task, _reporter(_counters, index, lambda: None))
+    in_hand.share(_counters, SLOTS * index + HAND, _endings)
 
-
-def _reporter(counters: Any, index: int, then: Callable[[], None]) -> Report:
     def report(done_bytes: int, count: int) -> None:
-        counters[2 * index], counters[2 * index + 1] = done_bytes, count
-        then()
+        _counters[SLOTS * index], _counters[SLOTS * index + 1] = done_bytes, count
 
-    return report
+    return function(task, report)
 
 
 def _show(counters: Any, progress: Progress) -> None:
-    progress.show(sum(counters[0::2]), sum(counters[1::2]))
+    progress.show(sum(counters[0::SLOTS]), sum(counters[1::SLOTS]))

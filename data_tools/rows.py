@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from data_tools.document import reason_kind
+from data_tools.in_hand import SetAside, in_hand
 from data_tools.inputs import CHUNK_BYTES, InputSlice
 from megatron_mathcoder.config.errors import DataError
 
@@ -76,7 +77,7 @@ class RowReader:
             for row in rows:
                 line_number = row.line
                 yield row
-        except (EOFError, OSError, ValueError, zlib.error) as error:
+        except (EOFError, OSError, ValueError, zlib.error, SetAside) as error:
             # An OSError with a number is the machine's (disk, permission), not the file's content.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -116,7 +117,12 @@ class RowReader:
             present = None if self._columns is None else [name for name in self._columns if name in names]
             groups = list(range(self._piece.start, self._piece.end))
             rows = sum(file.metadata.row_group(group).num_rows for group in groups)
-            for batch in file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, columns=present):
+            batches = file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, columns=present)
+            while True:
+                with in_hand(f"{self._piece.path}: rows after {line_number}"):
+                    batch = next(batches, None)
+                if batch is None:
+                    return
                 for value in _batch_values(batch):
                     line_number += 1
                     yield Row(line_number, value) if isinstance(value, dict) else BadRow(line_number, value)

@@ -164,23 +164,36 @@ class PartialFolder:
         """Remove the folder, lock and all; call it when the output is published."""
         shutil.rmtree(self.path)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the lock."""
         if self._lock is not None:
             self._lock.close()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)
 class _SliceTask(Generic[TaskT]):
-    work: Callable[[TaskT, Report], Record]
+    work: Callable[[TaskT, Report], list[Record]]
     task: TaskT
-    record_path: Path
+    record_paths: tuple[Path, ...]
 
 
-def _run_slice(slice_task: _SliceTask[TaskT], report: Report) -> Record:
+def _run_slice(slice_task: _SliceTask[TaskT], report: Report) -> list[Record]:
     """Do one slice and record it: the unit of work of every engine (here a local pool)."""
-    record = slice_task.work(slice_task.task, report)
-    write_json(slice_task.record_path, record)
-    return record
+    records = slice_task.work(slice_task.task, report)
+    for path, record in zip(slice_task.record_paths, records, strict=True):
+        write_json(path, record)
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class _OneRecord(Generic[TaskT]):
+    work: Callable[[TaskT, Report], Record]
+
+    def __call__(self, task: TaskT, report: Report) -> list[Record]:
+        return [self.work(task, report)]
 
 
 def run_slices(
@@ -192,26 +205,48 @@ def run_slices(
 
     A record has at least ``bytes`` (of input) and ``count`` (in the unit of ``progress``), so that a resumed run can show both.
     """
-    (folder.path / "records").mkdir(exist_ok=True)
-    records = _read_records(folder, range(len(tasks)))
+    made = run_shared_slices(_OneRecord(work), tasks, [folder], workers, progress)
+    return None if made is None else made[0]
+
+
+def run_shared_slices(
+    work: Callable[[TaskT, Report], list[Record]],
+    tasks: Sequence[TaskT],
+    folders: Sequence[PartialFolder],
+    workers: int,
+    progress: Progress,
+) -> list[list[Record]] | None:
+    """Do the slices of several outputs by one reading: ``work`` returns a record for each of ``folders``.
+
+    Return each folder's records in the order of the tasks, as ``run_slices`` does. A slice that one lacks is done for all.
+    """
+    for folder in folders:
+        (folder.path / "records").mkdir(exist_ok=True)
+    records = _read_records(folders, range(len(tasks)))
     if records:
         print(f"resuming: {len(records)} of {len(tasks)} slices are finished")
-    progress.resumed(sum(record["bytes"] for record in records.values()), sum(record["count"] for record in records.values()))
-    missing = [index for index in range(len(tasks)) if index not in records and (folder.part is None or index in folder.part)]
-    slice_tasks = [_SliceTask(work, tasks[index], folder.record_path(index)) for index in missing]
-    for position, record in run_tasks(_run_slice, slice_tasks, workers, progress):
-        records[missing[position]] = record
-    if folder.part is not None:
-        records |= _read_records(folder, [index for index in range(len(tasks)) if index not in records])
+    progress.resumed(sum(made[0]["bytes"] for made in records.values()), sum(made[0]["count"] for made in records.values()))
+    part = folders[0].part
+    missing = [index for index in range(len(tasks)) if index not in records and (part is None or index in part)]
+    slice_tasks = [_SliceTask(work, tasks[index], tuple(each.record_path(index) for each in folders)) for index in missing]
+    for position, made in run_tasks(_run_slice, slice_tasks, workers, progress):
+        records[missing[position]] = made
+    if part is not None:
+        records |= _read_records(folders, [index for index in range(len(tasks)) if index not in records])
         if left := len(tasks) - len(records):
-            print(f"part {folder.part} is done; {left} of {len(tasks)} slices are left to other parts")
+            print(f"part {part} is done; {left} of {len(tasks)} slices are left to other parts")
             return None
-    return [records[index] for index in range(len(tasks))]
+    return [[records[index][number] for index in range(len(tasks))] for number in range(len(folders))]
 
 
-def _read_records(folder: PartialFolder, indices: Iterable[int]) -> dict[int, Record]:
-    paths = {index: folder.record_path(index) for index in indices}
-    return {index: orjson.loads(path.read_bytes()) for index, path in paths.items() if path.exists()}
+def _read_records(folders: Sequence[PartialFolder], indices: Iterable[int]) -> dict[int, list[Record]]:
+    """Return the records of the slices that every folder has."""
+    found: dict[int, list[Record]] = {}
+    for index in indices:
+        paths = [folder.record_path(index) for folder in folders]
+        if all(path.exists() for path in paths):
+            found[index] = [orjson.loads(path.read_bytes()) for path in paths]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

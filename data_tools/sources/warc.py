@@ -18,6 +18,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from data_tools.arguments import add_inputs
 from data_tools.document import Document, Dropped
 from data_tools.formulas.find import count_formulas
+from data_tools.in_hand import in_hand
 from data_tools.inputs import find_files
 from data_tools.reading_limit import ReadingStopped, reading_limit
 from data_tools.sources.web_page import MAX_BYTES, read_page
@@ -61,7 +62,7 @@ class WarcSlice:
         url = record.headers.get("WARC-Target-URI") or ""
         identity = (record.headers.get("WARC-Record-ID") or "").strip("<>") or f"{self.path}:{number}"
         try:
-            with reading_limit(PAGE_SECONDS):
+            with reading_limit(PAGE_SECONDS), in_hand(f"{self.path}:{number}"):
                 return self._document(record, number, identity, url)
         except ReadingStopped as stopped:
             return Dropped(identity, f"reading stopped: {stopped}", self.path, number)

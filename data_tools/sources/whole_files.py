@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from data_tools.document import Document, Dropped
+from data_tools.in_hand import in_hand
 from data_tools.inputs import find_files
 from data_tools.parts import blocks
 from data_tools.progress import Progress
@@ -73,7 +74,7 @@ class FileSlice:
             yield Dropped(file.path, f"file too large: over {self.reader.max_bytes} bytes", file.path, 0)
         else:
             try:
-                with reading_limit():
+                with reading_limit(), in_hand(file.path):
                     items = list(self.reader.read(file))
             except OSError as error:
                 if error.errno not in UNREADABLE and error.errno is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from data_tools.tokens.tokenizer import KINDS, EncodeError, Tokenizer
+from data_tools.tokens.tokenizer import KINDS, Tokenizer, library_errors
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -30,22 +30,16 @@ class SentencePieceTokenizer(Tokenizer):
         self.vocab_size = self._processor.vocab_size()
         self.bos_id = self._processor.bos_id() if self._processor.bos_id() >= 0 else None
         self.eod_id = self._processor.eos_id()
+        named = (self._processor.IsControl, self._processor.IsUnknown)
+        self.control_ids = [token for token in range(self.vocab_size) if any(of(token) for of in named)]
         if self.eod_id < 0:
             raise DataError(f"tokenizer {file.as_posix()!r} has no end-of-sequence piece; train it with an eos_id")
 
     def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """Return the ids of each text. One thread: the processes of the pool already fill the cores."""
-        try:
+        with library_errors():
             ids: list[Sequence[int]] = self._processor.encode(list(texts), num_threads=1)
-        except (RuntimeError, TypeError, UnicodeEncodeError) as error:
-            raise EncodeError(str(error)) from error
         return ids
-
-    def control_strings(self) -> list[str]:
-        """Return the control pieces, the unknown piece and the user's own."""
-        model = self._processor
-        special = (model.IsControl, model.IsUnknown)
-        return [model.IdToPiece(token) for token in range(self.vocab_size) if any(of(token) for of in special)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``; control pieces are left out."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import tiktoken
 
-from data_tools.tokens.tokenizer import EncodeError, Tokenizer
+from data_tools.tokens.tokenizer import Tokenizer, library_errors
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -48,13 +48,9 @@ class TiktokenTokenizer(Tokenizer):
         return [self._encode(text) for text in texts]
 
     def _encode(self, text: str) -> Sequence[int]:
-        try:
+        # The pattern overflows its stack on a run of about a million spaces.
+        with library_errors():
             ids = self._encoding.encode_ordinary(text)
-        except (KeyboardInterrupt, SystemExit, MemoryError):
-            raise
-        except BaseException as error:
-            # The pattern overflows its stack on a run of about a million spaces, and a panic of the library is no Exception.
-            raise EncodeError(str(error)) from error
         return [token + self._offset for token in ids] if self._offset else ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ Does not: merge slices (``tokenize.py``).
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -15,24 +16,25 @@ import numpy as np
 from data_tools.lce import FormatError, Segment, read_messages, segments
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
-from data_tools.rows import BadRow, RowReader
+from data_tools.rows import BadRow, Row, RowReader
 from data_tools.stage import Record
-from data_tools.tokens.tokenize_slice import SliceFiles, SliceWriter, TokenizeTask, process_tokenizer
-from data_tools.tokens.tokenizer import EncodeError, Tokenizer
+from data_tools.tokens.tokenize_slice import SliceFiles, SliceWriter, Target, TokenizeTask, process_tokenizer
+from data_tools.tokens.tokenizer import EncodeError
 from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
 
 
 class ConversationWriter(SliceWriter):
     """Writes the mask beside what a ``SliceWriter`` writes."""
 
-    def __init__(self, task: TokenizeTask, tokenizer: Tokenizer) -> None:
-        super().__init__(task, tokenizer, tokenizer)
+    def __init__(self, task: TokenizeTask, target: Target) -> None:
+        tokenizer = process_tokenizer(target.tokenizer_path, target.eod_token)
+        super().__init__(task, target, tokenizer)
         self._special = {name: found for name in LCE_TOKENS if (found := tokenizer.token_id(name)) is not None}
         self.counted = 0
 
     def __enter__(self) -> Self:
         super().__enter__()
-        files = SliceFiles.of(Path(self._task.folder), self._task.index)
+        files = SliceFiles.of(Path(self._target.folder), self._task.index)
         self._mask_file = self._stack.enter_context(atomic_file(files.mask))
         return self
 
@@ -55,7 +57,7 @@ class ConversationWriter(SliceWriter):
 
     def _encode(self, conversation: Sequence[Segment]) -> tuple[list[int], list[int]]:
         encoded = iter(self._tokenizer.encode_batch([segment.content for segment in conversation if not segment.special]))
-        ids = [] if self._task.bos_id is None else [self._task.bos_id]
+        ids = [] if self._target.bos_id is None else [self._target.bos_id]
         counts = [0] * len(ids)
         for segment in conversation:
             piece: Sequence[int] = [self._special[segment.content]] if segment.special else next(encoded)
@@ -63,28 +65,33 @@ class ConversationWriter(SliceWriter):
             counts += [int(segment.counts)] * len(piece)
         return [*ids, self._tokenizer.eod_id], [*counts, 0]
 
+    def record(self, rows: int) -> Record:
+        """Return the counts of the slice, of which ``rows`` were read."""
+        return super().record(rows) | {"loss_tokens": self.counted}
 
-def tokenize_conversations(task: TokenizeTask, report: Report) -> Record:
-    """Write the ids, lengths, mask and rejected rows of one slice; return its counts."""
+
+def tokenize_conversations(task: TokenizeTask, report: Report) -> list[Record]:
+    """Write the ids, lengths, mask and rejected rows of one slice for every target; return the counts of each."""
     rows = 0
     reader = RowReader(task.piece, columns=["messages"])
-    with ConversationWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token)) as writer:
+    with ExitStack() as stack:
+        writers = [stack.enter_context(ConversationWriter(task, target)) for target in task.targets]
         for row in reader:
             rows += 1
-            if isinstance(row, BadRow):
-                writer.reject(row)
-                continue
-            try:
-                writer.add_conversation(row.line, tuple(segments(read_messages(row.value.get("messages")))))
-            except FormatError as error:
-                writer.reject(BadRow(row.line, f"not LCE: {error}"))
-            report(reader.bytes_read, writer.tokens)
-    report(task.piece.bytes, writer.tokens)
-    return {
-        "bytes": task.piece.bytes,
-        "count": writer.tokens,
-        "loss_tokens": writer.counted,
-        "rows": rows,
-        "documents": writer.documents,
-        "rejected_by_reason": dict(writer.rejected),
-    }
+            _add(row, writers)
+            report(reader.bytes_read, writers[0].tokens)
+    report(task.piece.bytes, writers[0].tokens)
+    return [writer.record(rows) for writer in writers]
+
+
+def _add(row: Row | BadRow, writers: Sequence[ConversationWriter]) -> None:
+    conversation: BadRow | tuple[Segment, ...]
+    try:
+        conversation = row if isinstance(row, BadRow) else tuple(segments(read_messages(row.value.get("messages"))))
+    except FormatError as error:
+        conversation = BadRow(row.line, f"not LCE: {error}")
+    for writer in writers:
+        if isinstance(conversation, BadRow):
+            writer.reject(conversation)
+        else:
+            writer.add_conversation(row.line, conversation)

@@ -1,14 +1,14 @@
-"""One slice of documents to ids: the unit of work of ``mathcoder tokenize``.
+"""One slice of documents to ids, for one or several tokenizers: the unit of work of ``mathcoder tokenize``.
 
 Decides: what a document becomes (BOS when asked for, its ids, exactly one EOD), the batches that are encoded together, and the
-files of a slice: its ids, the length of each document, and the rows that were rejected.
+files of a slice: its ids, the length of each document, and the rows that were rejected. Rows are read once for all tokenizers.
 Does not: choose the slices or merge them (``tokenize.py``), read files (``rows.py``), encode (``tokenizer.py``).
 """
 
 import functools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from data_tools import in_hand
 from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
 from data_tools.parts import atomic_file
@@ -26,23 +27,30 @@ from data_tools.rows import BadRow, RowReader, text_of
 from data_tools.stage import Record
 from data_tools.tokens.fast_encoder import FastEncoder, ParityError, fast_encoder
 from data_tools.tokens.indexed_writer import dtype_name
-from data_tools.tokens.tokenizer import EncodeError, FlatIds, Tokenizer, load_tokenizer
+from data_tools.tokens.tokenizer import EncodeError, FlatIds, Tokenizer, flat, load_tokenizer
 
 BATCH_CHARACTERS = 2**20
 BATCH_DOCUMENTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class TokenizeTask:
-    """One slice to tokenize into ``folder``; ``bos_id`` None adds no BOS."""
+class Target:
+    """A tokenizer and the folder that its slices are written to; ``bos_id`` None adds no BOS."""
 
-    index: int
-    piece: InputSlice
-    text_field: str
     tokenizer_path: str
     eod_token: str | None
     bos_id: int | None
     folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizeTask:
+    """One slice to tokenize for each of ``targets``."""
+
+    index: int
+    piece: InputSlice
+    text_field: str
+    targets: tuple[Target, ...]
     max_tokens: int = 0
     """Longest conversation that is not rejected; 0 = any length."""
 
@@ -66,13 +74,13 @@ class SliceFiles:
         return cls(*(folder / f"slice-{index:05d}.{suffix}" for suffix in ("tokens", "lengths", "rejected.jsonl", "mask")))
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def process_tokenizer(path: str, eod_token: str | None) -> Tokenizer:
     """Load once per process; a worker gets many slices."""
     return load_tokenizer(path, eod_token)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _process_encoder(path: str, eod_token: str | None) -> FastEncoder | None:
     return fast_encoder(process_tokenizer(path, eod_token))
 
@@ -80,17 +88,19 @@ def _process_encoder(path: str, eod_token: str | None) -> FastEncoder | None:
 class SliceWriter:
     """Gathers texts into batches, and sends each to the ids or, when it cannot be encoded, to the rejected rows."""
 
-    def __init__(self, task: TokenizeTask, tokenizer: Tokenizer, encoder: Tokenizer | FastEncoder) -> None:
-        self._task, self._tokenizer, self._encoder = task, tokenizer, encoder
-        self._dtype = np.dtype(dtype_name(tokenizer.vocab_size)).newbyteorder("<")
+    def __init__(self, task: TokenizeTask, target: Target, encoder: Tokenizer | FastEncoder) -> None:
+        self._task, self._target, self._encoder = task, target, encoder
+        self._tokenizer = process_tokenizer(target.tokenizer_path, target.eod_token)
+        self._dtype = np.dtype(dtype_name(self._tokenizer.vocab_size)).newbyteorder("<")
         self._batch: list[tuple[int, str]] = []
         self._batch_characters = 0
+        self._key = in_hand.key_of(f"{task.piece.path} for {target.tokenizer_path}")
         self._stack = ExitStack()
         self.documents = self.tokens = 0
         self.rejected: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        files = SliceFiles.of(Path(self._task.folder), self._task.index)
+        files = SliceFiles.of(Path(self._target.folder), self._task.index)
         with ExitStack() as stack:
             self._tokens_file = stack.enter_context(atomic_file(files.tokens))
             self._lengths_file = stack.enter_context(atomic_file(files.lengths))
@@ -103,6 +113,9 @@ class SliceWriter:
 
     def add(self, line: int, text: str) -> None:
         """Take in a document; its ids are written when the batch is full, or by ``flush``."""
+        if ending := in_hand.ending_of(self._key_of(line)):
+            self.reject(BadRow(line, f"tokenizer failed: it {in_hand.ENDED} ({ending})"))
+            return
         self._batch.append((line, text))
         self._batch_characters += len(text)
         if self._batch_characters >= BATCH_CHARACTERS or len(self._batch) >= BATCH_DOCUMENTS:
@@ -116,25 +129,43 @@ class SliceWriter:
     def flush(self) -> None:
         """Encode and write the documents taken in."""
         try:
-            ids, ends = self._encoder.encode_flat([text for _, text in self._batch])
+            ids, ends = self._encoder.encode_flat([text for _, text in self._batch], self._take)
         except EncodeError:
             ids, ends = self._encode_one_by_one()
+        in_hand.put_down()
         self._batch, self._batch_characters = [], 0
-        tokens, lengths = with_markers(ids, ends, self._task.bos_id, self._tokenizer.eod_id, self._dtype)
+        tokens, lengths = with_markers(ids, ends, self._target.bos_id, self._tokenizer.eod_id, self._dtype)
         self._tokens_file.write(tokens.tobytes())
         self._lengths_file.write(lengths.tobytes())
         self.documents += len(lengths)
         self.tokens += len(tokens)
 
+    def _key_of(self, line: int) -> int:
+        return (self._key + line) % 2**64 or 1
+
+    def _take(self, number: int) -> None:
+        in_hand.take(self._key_of(self._batch[number][0]))
+
     def _encode_one_by_one(self) -> FlatIds:
-        encoded: list[Sequence[int]] = []
-        for line, text in self._batch:
+        encoded: list[NDArray[np.uint32]] = []
+        for number, (line, text) in enumerate(self._batch):
+            self._take(number)
             try:
-                encoded += self._tokenizer.encode_batch([text])
+                encoded.append(self._tokenizer.encode(text))
             except EncodeError as error:
                 self.reject(BadRow(line, f"tokenizer failed: {' '.join(str(error).split())[:200]}"))
-        ends = np.cumsum([len(ids) for ids in encoded], dtype=np.int64)
-        return np.array([token for ids in encoded for token in ids], dtype=np.uint32), ends
+        return flat(encoded)
+
+    def record(self, rows: int) -> Record:
+        """Return the counts of the slice, of which ``rows`` were read."""
+        return {
+            "bytes": self._task.piece.bytes,
+            "count": self.tokens,
+            "rows": rows,
+            "documents": self.documents,
+            "rejected_by_reason": dict(self.rejected),
+            **({} if isinstance(self._encoder, FastEncoder) else {"by_reference": 1}),
+        }
 
 
 def with_markers(
@@ -155,40 +186,48 @@ def with_markers(
     return tokens, lengths.astype("<i4")
 
 
-def tokenize_slice(task: TokenizeTask, report: Report) -> Record:
-    """Write the ids, lengths and rejected rows of one slice; return its counts.
+def tokenize_slice(task: TokenizeTask, report: Report) -> list[Record]:
+    """Write the ids, lengths and rejected rows of one slice for every target; return the counts of each.
 
-    A slice on which the fast encoder differs from the reference is done again by the reference alone, whoever does it, so that
+    A slice on which a fast encoder differs from its reference is done again by the reference alone, whoever does it, so that
     the ids depend on the slice and nothing else.
     """
-    reference = process_tokenizer(task.tokenizer_path, task.eod_token)
-    encoder = _process_encoder(task.tokenizer_path, task.eod_token)
-    if encoder is not None:
+    slow: set[Target] = set()
+    while True:
         try:
-            return _tokenize(task, encoder, report)
+            return _tokenize(task, slow, report)
         except ParityError as error:
-            print(f"the fast encoder differs on {str(error)!r}; {task.piece.path} goes by {reference.kind}", file=sys.stderr)
-    return _tokenize(task, reference, report) | {"by_reference": 1}
+            target = next(target for target in task.targets if _encoder(target, slow) is error.encoder)
+            slow.add(target)
+            kind = process_tokenizer(target.tokenizer_path, target.eod_token).kind
+            print(f"the fast encoder differs on {str(error)!r}; {task.piece.path} goes by {kind}", file=sys.stderr)
 
 
-def _tokenize(task: TokenizeTask, encoder: Tokenizer | FastEncoder, report: Report) -> Record:
+def _encoder(target: Target, slow: Collection[Target]) -> Tokenizer | FastEncoder:
+    fast = None if target in slow else _process_encoder(target.tokenizer_path, target.eod_token)
+    return fast or process_tokenizer(target.tokenizer_path, target.eod_token)
+
+
+def _tokenize(task: TokenizeTask, slow: Collection[Target], report: Report) -> list[Record]:
     rows = 0
     reader = RowReader(task.piece, columns=[task.text_field.split(".")[0]])
-    with SliceWriter(task, process_tokenizer(task.tokenizer_path, task.eod_token), encoder) as writer:
+    with ExitStack() as stack:
+        writers: list[SliceWriter] = []
+        for target in task.targets:
+            encoder = _encoder(target, slow)
+            if isinstance(encoder, FastEncoder):
+                encoder.begin_slice()
+            writers.append(stack.enter_context(SliceWriter(task, target, encoder)))
         for row in reader:
             rows += 1
             text = row if isinstance(row, BadRow) else text_of(row, task.text_field)
-            if isinstance(text, BadRow):
-                writer.reject(text)
-            else:
-                writer.add(row.line, text)
-            report(reader.bytes_read, writer.tokens)
-        writer.flush()
-    report(task.piece.bytes, writer.tokens)
-    return {
-        "bytes": task.piece.bytes,
-        "count": writer.tokens,
-        "rows": rows,
-        "documents": writer.documents,
-        "rejected_by_reason": dict(writer.rejected),
-    }
+            for writer in writers:
+                if isinstance(text, BadRow):
+                    writer.reject(text)
+                else:
+                    writer.add(row.line, text)
+            report(reader.bytes_read, writers[0].tokens)
+        for writer in writers:
+            writer.flush()
+    report(task.piece.bytes, writers[0].tokens)
+    return [writer.record(rows) for writer in writers]

@@ -9,7 +9,8 @@ import gzip
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,27 @@ class EncodeError(ValueError):
     """A text, or one of a batch, that the library cannot encode."""
 
 
+@contextmanager
+def library_errors() -> Iterator[None]:
+    """Raise what a tokenizer's library raises as EncodeError, also a panic of its native code, which is no ``Exception``."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:
+        raise EncodeError(str(error)) from error
+
+
+def not_noted(number: int) -> None:
+    """Note nothing of the text that is encoded next."""
+
+
 class Tokenizer(ABC):
     """Text to token ids and back.
 
     ``bos_id`` is None when the vocabulary has none. ``eod_id`` ends a document (the model's end-of-sequence token).
     ``vocab_size`` is one more than the largest id. ``sha256`` is of the file that holds the vocabulary, ``path`` its path.
+    ``control_ids`` are those that another encoder might give to text which spells a control token.
     """
 
     kind: str
@@ -45,21 +62,27 @@ class Tokenizer(ABC):
     vocab_size: int
     bos_id: int | None
     eod_id: int
+    control_ids: Sequence[int] = ()
 
     @abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """Return the ids of each text, without BOS or EOS. Raises EncodeError when any of them cannot be encoded."""
 
-    def encode_flat(self, texts: Sequence[str]) -> FlatIds:
-        """Return the same ids in one array, and where each text's end. Raises EncodeError when any of them cannot be encoded."""
-        encoded = self.encode_batch(texts)
-        ends = np.cumsum([len(ids) for ids in encoded], dtype=np.int64)
-        arrays = [np.asarray(ids, dtype=np.uint32) for ids in encoded]
-        return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.uint32), ends
+    def encode(self, text: str) -> NDArray[np.uint32]:
+        """Return the ids of one text, as ``encode_batch`` does. Raises EncodeError."""
+        return np.asarray(self.encode_batch([text])[0], dtype=np.uint32)
 
-    def control_strings(self) -> list[str]:
-        """Return the spellings of control tokens that other encoders might find in text; those of a file that lists them: []."""
-        return []
+    def encode_flat(self, texts: Sequence[str], begin: Callable[[int], None] = not_noted) -> FlatIds:
+        """Return the same ids in one array, and where each text's end. Raises EncodeError when any of them cannot be encoded.
+
+        ``begin`` is called with the number of each text before it is encoded.
+        """
+        return flat(self._each(texts, begin))
+
+    def _each(self, texts: Sequence[str], begin: Callable[[int], None]) -> Iterator[NDArray[np.uint32]]:
+        for number, text in enumerate(texts):
+            begin(number)
+            yield self.encode(text)
 
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
@@ -76,6 +99,13 @@ class Tokenizer(ABC):
         return {key: getattr(self, key) for key in keys}
 
 
+def flat(encoded: Iterable[NDArray[np.uint32]]) -> FlatIds:
+    """Join the ids of several texts."""
+    pieces = list(encoded)
+    ends = np.cumsum([len(ids) for ids in pieces], dtype=np.int64)
+    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint32), ends
+
+
 def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
     """Load the tokenizer at ``path``: a file, or a folder that holds one.
 
@@ -90,11 +120,14 @@ def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
 def tokenizer_from_bytes(raw: bytes, file: Path, eod_token: str | None = None) -> Tokenizer:
     """Make a tokenizer of the content of ``file``. Raises DataError as ``load_tokenizer`` does."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    if raw[:2] == b"\x1f\x8b":
-        raw = gzip.decompress(raw)
-    tokenizer = _from_content(raw, file, eod_token)
+    tokenizer = _from_content(vocabulary_bytes(raw), file, eod_token)
     tokenizer.path, tokenizer.sha256 = file.as_posix(), sha256
     return tokenizer
+
+
+def vocabulary_bytes(raw: bytes) -> bytes:
+    """Return the content of a vocabulary's file, which may be compressed by gzip."""
+    return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
 
 
 def _tokenizer_file(path: Path) -> Path:
@@ -118,7 +151,7 @@ def _from_content(raw: bytes, file: Path, eod_token: str | None) -> Tokenizer:
         if "model" in content:
             from data_tools.tokens.huggingface_tokenizer import HuggingFaceTokenizer
 
-            return HuggingFaceTokenizer(raw, file, eod_token)
+            return HuggingFaceTokenizer(raw, content, file, eod_token)
         if "vocab" in content and "config" in content:
             from data_tools.tokens.tiktoken_tokenizer import from_tekken
 

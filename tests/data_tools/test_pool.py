@@ -1,5 +1,5 @@
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,36 +9,10 @@ import psutil
 import pytest
 
 from data_tools import pool
-from data_tools.pool import Report, run_tasks
+from data_tools.pool import run_tasks
 from data_tools.progress import Progress
 from megatron_mathcoder.config.errors import DataError
-
-
-def square(number: int, report: Report) -> int:
-    report(number, 1)
-    return number * number
-
-
-def die_once(marker: str, report: Report) -> int:
-    """Kill the own process the first time, as the kernel does when memory runs out."""
-    if marker and not Path(marker).exists():
-        Path(marker).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return os.getpid()
-
-
-def die(number: int, report: Report) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def complain(number: int, report: Report) -> int:
-    raise DataError(f"task {number} is wrong")
-
-
-def sleep_for_ever(folder: str, report: Report) -> None:
-    (Path(folder) / str(os.getpid())).touch()
-    time.sleep(600)
+from tests.data_tools.worker_tasks import complain, die, die_once, read_all, square
 
 
 @pytest.fixture
@@ -68,17 +42,46 @@ def test_workers_that_keep_dying_are_an_error(progress: Progress) -> None:
     )
 
 
+def test_a_document_that_ends_its_process_is_set_aside_and_the_others_are_read(
+    progress: Progress, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = [["a", "abort-1", "b", "segfault-1"], ["c", "d"], ["kill-1"], ["e", "exit-1"]]
+    results = dict(run_tasks(read_all, tasks, 2, progress))
+    assert results == {
+        0: [
+            "a",
+            "abort-1: ended its process twice (SIGABRT)",
+            "b",
+            "segfault-1: ended its process twice (SIGSEGV)",
+        ],
+        1: ["c", "d"],
+        2: ["kill-1: ended its process twice (SIGKILL)"],
+        3: ["e", "exit-1: ended its process twice (exit status 3)"],
+    }
+    assert capsys.readouterr().err.count("it is set aside") == 4
+
+
+def test_one_task_has_a_process_of_its_own_too(progress: Progress) -> None:
+    assert dict(run_tasks(read_all, [["abort-1", "a"]], 2, progress))[0][1] == "a"
+
+
+def test_too_many_documents_that_end_their_process_end_the_run(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "MAX_SET_ASIDE", 2)
+    with pytest.raises(DataError, match=r"more than 2 documents ended the process that read them, the last by SIGABRT; finished"):
+        list(run_tasks(read_all, [["abort-1", "abort-2", "abort-3", "a"]], 2, progress))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_task_comes_out_and_leaves_no_process(workers: int, progress: Progress) -> None:
     with pytest.raises(DataError, match=r"task [12] is wrong"):
         list(run_tasks(complain, [1, 2], workers, progress))
-    assert [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())] == []
+    assert multiprocessing.active_children() == []
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "from data_tools.pool import run_tasks\nfrom data_tools.progress import Progress\n"
-        "from tests.data_tools.test_pool import sleep_for_ever\n"
+        "from tests.data_tools.worker_tasks import sleep_for_ever\n"
         f"if __name__ == '__main__':\n    list(run_tasks(sleep_for_ever, [{str(tmp_path)!r}] * 2, 2, Progress('p', 1, 'x')))\n"
     )
     file = tmp_path / "script.py"
