@@ -14,6 +14,10 @@ from data_tools.stage import Part
 INPUT_HELP = "a folder from mathcoder prepare, or .jsonl, .jsonl.gz, .jsonl.zst and .parquet files or folders of them"
 
 
+TOKENIZER_NAME = "{tokenizer}"
+"""Stands for a tokenizer's name in the output of ``mathcoder tokenize``, which makes the datasets of several by one reading."""
+
+
 def positive_int(text: str) -> int:
     """Parse a whole number of at least 1, for ``argparse``."""
     if not text.isdecimal() or int(text) < 1:

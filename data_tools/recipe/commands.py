@@ -8,6 +8,7 @@ Does not: run anything (``run_recipe.py``).
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_tools.arguments import TOKENIZER_NAME
 from data_tools.recipe.schema import ComponentSection, DataRecipe
 
 STAGES = ("prepare", "filter", "decontaminate", "dedup", "tokenize", "blend")
@@ -36,11 +37,11 @@ def commands(recipe: DataRecipe) -> list[Command]:
     shared = _shared(recipe)
     clean = tuple(str(folder / "decontaminate" / component.name) for component in used)
     made.append(Command("dedup", "", "dedup", (*clean, "--each", "--output", str(folder / "dedup"), *shared)))
-    for tokenizer in recipe.tokenizers:
-        for component in used:
-            arguments = (str(folder / "dedup" / component.name), "--tokenizer", tokenizer.path)
-            output = ("--output", str(token_prefix(recipe, tokenizer.name, component.name)))
-            made.append(Command("tokenize", component.name, "tokenize", (*arguments, *output, *shared)))
+    tokenizers = tuple(word for each in recipe.tokenizers for word in ("--tokenizer", f"{each.name}={each.path}"))
+    for component in used:
+        output = ("--output", str(token_prefix(recipe, TOKENIZER_NAME, component.name)))
+        arguments = (str(folder / "dedup" / component.name), *tokenizers, *output, *shared)
+        made.append(Command("tokenize", component.name, "tokenize", arguments))
     return sorted(made, key=lambda command: STAGES.index(command.stage))
 
 

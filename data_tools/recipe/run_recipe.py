@@ -8,7 +8,6 @@ Does not: do a stage; the verbs do.
 import argparse
 import importlib
 import time
-from pathlib import Path
 
 from data_tools.arguments import part
 from data_tools.recipe.blend_table import write_blend
@@ -57,8 +56,6 @@ def run(argv: list[str]) -> int:
         full = Command(command.stage, command.component, command.verb, (*command.arguments, *extra))
         print(f"── {number}/{len(chosen)}  {command.stage} {command.component}\n$ {full}", flush=True)
         if not options.dry_run:
-            output = Path(full.arguments[full.arguments.index("--output") + 1])
-            output.parent.mkdir(parents=True, exist_ok=True)
             status: int = importlib.import_module(VERBS[full.verb]).run(list(full.arguments))
             if status:
                 return status

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from data_tools.arguments import (
     INPUT_HELP,
+    TOKENIZER_NAME,
     add_max_reject_fraction,
     add_overwrite,
     add_part,
@@ -32,8 +33,6 @@ from data_tools.tokens.tokenize_slice import Target, TokenizeTask, process_token
 from data_tools.tokens.tokenizer import KINDS, Tokenizer
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
-
-PLACEHOLDER = "{tokenizer}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         type=output_path,
         required=True,
         metavar="PREFIX",
-        help=f"path without .bin and .idx; {PLACEHOLDER} in it stands for a tokenizer's name",
+        help=f"path without .bin and .idx; {TOKENIZER_NAME} in it stands for a tokenizer's name",
     )
     add_text_field(parser)
     parser.add_argument(
@@ -105,11 +104,11 @@ def run(argv: list[str]) -> int:
 def _prefixes(given: Sequence[str], output: Path) -> dict[str, Path]:
     """Return each tokenizer's path and the prefix of its dataset. Raises DataError when two would be the same."""
     named = [_name_and_path(text) for text in given]
-    if PLACEHOLDER not in str(output) and len(named) > 1:
-        output = sibling(output, f"-{PLACEHOLDER}")
+    if TOKENIZER_NAME not in str(output) and len(named) > 1:
+        output = sibling(output, f"-{TOKENIZER_NAME}")
     prefixes: dict[str, Path] = {}
     for name, path in named:
-        prefix = Path(str(output).replace(PLACEHOLDER, name))
+        prefix = Path(str(output).replace(TOKENIZER_NAME, name))
         if prefix in prefixes.values() or path in prefixes:
             raise DataError(f"--tokenizer {path}: {prefix} would be made twice; name each tokenizer once, as NAME=T if need be")
         prefixes[path] = prefix
@@ -118,7 +117,7 @@ def _prefixes(given: Sequence[str], output: Path) -> dict[str, Path]:
 
 def _name_and_path(text: str) -> tuple[str, str]:
     """Return the name of a tokenizer and its path: of ``NAME=T`` both, else of its folder, or its file up to a dot."""
-    found = re.fullmatch(r"([\w.-]+)=(.+)", text)
+    found = re.fullmatch(r"([^/=]+)=(.+)", text)
     if found and not Path(text).exists():
         return found[1], found[2]
     path = Path(text)
