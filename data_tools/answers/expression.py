@@ -16,6 +16,8 @@ from data_tools.answers.values import Number, Operation, Symbol, Value
 MAX_DEPTH = 40
 MAX_TOKENS = 600
 MAX_DECIMAL_EXPONENT = 2000
+TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
+RADIANS = Operation("divide", (Operation("pi"), Number(Fraction(180))))
 
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 _BEGINS_ATOM = frozenset(["number", "name", "function", "constant", "frac", "binom", "overline", "lfloor", "lceil", "begin"])
@@ -54,6 +56,7 @@ class _Parser:
             raise NoExpression("it has several signs that stand for two values")
         self._tokens, self._at, self._depth = tokens, 0, 0
         self._in_bars = False
+        self._is_angle = False
 
     def whole(self) -> Value:
         value = self._sum()
@@ -147,10 +150,10 @@ class _Parser:
         value = self._postfix(self._atom())
         if self._accept("^"):
             if self._accept("circ"):
-                return self._postfix(value)
+                return self._postfix(self._degrees(value))
             if self._is("{") and self._tokens[self._at + 1].text == "circ" and self._tokens[self._at + 2].text == "}":
                 self._at += 3
-                return self._postfix(value)
+                return self._postfix(self._degrees(value))
             value = self._postfix(Operation("power", (value, self._exponent())))
         return value
 
@@ -173,10 +176,14 @@ class _Parser:
                 value = Operation("factorial", (value,))
             elif self._accept("%"):
                 value = Operation("percent", (value,))
-            elif self._is("circ"):
-                self._take()
+            elif self._accept("circ"):
+                value = self._degrees(value)
             else:
                 return value
+
+    def _degrees(self, value: Value) -> Value:
+        """Read a degree sign: a unit, but a factor of pi/180 in the argument of a trigonometric function."""
+        return Operation("multiply", (value, RADIANS)) if self._is_angle else value
 
     def _atom(self) -> Value:
         token = self._take()
@@ -265,7 +272,9 @@ class _Parser:
             leading = (self._braced(),)
         if self._accept("^"):
             power = self._exponent()
+        outer, self._is_angle = self._is_angle, function in TRIGONOMETRIC
         arguments = (*self._arguments(function), *leading)
+        self._is_angle = outer
         result = _applied(function, arguments, power)
         return result if power is None or _is_inverse(function, power) else Operation("power", (result, power))
 

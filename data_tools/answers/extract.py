@@ -13,17 +13,20 @@ from data_tools.answers.surface import boxed
 BARE_CHARACTERS = 400
 """A text of one line up to this length is taken for the answer itself."""
 
+_TEXT_ON_TWO_LINES = re.compile(r"\\text\s*\{[^{}]*\n[^{}]*\}")
 _HASHES = re.compile(r"####\s*(.+)")
 _PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
 _CLOSING = re.compile(r"\.?\s*I hope it is correct.*", re.S)
 _ERROR = re.compile(r"Traceback \(most recent call last\)|^\s*\w*(?:Error|Exception): |^Cell In\[", re.M)
-_MATH = re.compile(r"\$\$?(.{1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.S)
+_DELIMITED = r"(?:\$\$?((?:\\.|[^$\\]){1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\])"
+_MATH = re.compile(_DELIMITED, re.S)
+_SEVERAL = re.compile(rf"{_DELIMITED}(?:\s*(?:[,;]|,?\s*(?:and|or)\b)?\s*{_DELIMITED})+", re.S)
 _VALUE = re.compile(r"[-+]?(?:\\\$|\$|€|£)?\d[\d,]*(?:\.\d+)?(?:\s?\\?%)?(?:/\d+)?")
 
 
 def final_answer(text: str) -> str | None:
     """Return the answer a text states, as it is written, or None when it states none."""
-    text = text.strip()
+    text = _TEXT_ON_TWO_LINES.sub(lambda found: found.group().replace("\n", " "), text.strip())
     if not text or _ERROR.search(text):
         return None
     if r"\boxed" in text or r"\fbox" in text:
@@ -39,15 +42,18 @@ def final_answer(text: str) -> str | None:
 
 
 def _boxes(text: str) -> str | None:
-    last_line = text[: text.rfind("\\boxed") if "\\boxed" in text else len(text)].rpartition("\n")[2]
-    before = boxed(last_line)
-    last = boxed(text)
-    return f"{before}, {last}" if before is not None and last is not None and before != last else last
+    """Return what is in the boxes of the last line that has one."""
+    last = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
+    pieces = re.split(r"(?=\\boxed|\\fbox)", text[text.rfind("\n", 0, last) + 1 :])[1:]
+    found = dict.fromkeys(inside for piece in pieces if (inside := boxed(piece)) is not None)
+    return ", ".join(found) if found else None
 
 
 def _statement(rest: str) -> str:
     """Return what follows "the answer is" up to the end of its sentence."""
     rest = _CLOSING.sub("", rest.strip())
+    if several := _SEVERAL.match(rest):
+        return several.group()
     if math := _MATH.match(rest):
         return next(group for group in math.groups() if group is not None).strip()
     return re.split(r"(?<=[^\s.])\.(?:\s|$)", rest, maxsplit=1)[0].strip()

@@ -6,9 +6,12 @@ Does not: find the answer inside a longer text (``extract``), nor compare (``com
 """
 
 import re
-from dataclasses import replace
+from fractions import Fraction
 
+from data_tools.answers.brackets import CLOSING, OPENING, closes, split
 from data_tools.answers.expression import NoExpression, is_wordy, number_from, parse_expression
+from data_tools.answers.options import option_in
+from data_tools.answers.python_spelling import in_mathematics
 from data_tools.answers.surface import MAX_ANSWER_CHARACTERS, clean, words
 from data_tools.answers.units import split_unit
 from data_tools.answers.values import (
@@ -25,28 +28,33 @@ from data_tools.answers.values import (
     Union,
     Unreadable,
     Value,
+    spread_signs,
 )
 
 MAX_ITEMS = 200
 MAX_NESTING = 8
 
+_NUMBER_WORDS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
+    "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
+
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?")
 _BASED = re.compile(r"(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)\s*_\s*(?:\{\s*(\d+)\s*\}|(\d+))")
-_OPTION = re.compile(r"\(\s*([A-Ja-j])\s*\)[.:]?\s*(.*)", re.S)
+_DOLLARS = re.compile(r"\s*(?:\$?\s*\\\$\s*[\d,.]+\s*\.?\$?|\$\s*[\d,.]+)\s*", re.A)
+_FRACTION_PERCENT = re.compile(r"(-?\s*(?:[\d.]+\s*/\s*[\d.]+|\d+\s+\d+/\d+|\d*\s*\\frac\s*(?:\{\d+\}\s*\{\d+\}|\d\d)))\s*\\?%")
+_RATIO = re.compile(r"(\d+)\s*:\s*(\d+)")
+_CALL = re.compile(r"[A-Za-z](?:_\w|_\{\w+\})?(?:'{1,3}|\^\{?-1\}?)?\s*\(\s*\w+(?:\s*,\s*\w+)*\s*\)")
+_BUILT_SET = re.compile(r"\s*[A-Za-z](?:\s*\\in[^|:]*)?\s*(?:\\mid(?![A-Za-z])|\||:)\s*(.+)", re.S)
 _TEXT_GROUP = re.compile(r"\\text\s*\{([^{}]*)\}")
-_ENTRY = re.compile(r"\s*[A-Za-z]\w*\s*:\s*(.+)", re.S)
 _CONJUNCTION = re.compile(r",?\s*(?:\\text\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*")
 _MATRIX = re.compile(
-    r"(?:Matrix|array|np\.array|matrix)?\s*\(?\s*\\begin\s*\{([a-z]*matrix|array)\}(?:\s*\{[^{}]*\})?(.*)\\end\s*\{\1\}\s*\)?",
+    r"(?:Matrix|array|np\.array|matrix)?\s*[(\[]?\s*\\begin\s*\{([a-z]*matrix|array)\}(?:\s*\{[^{}]*\})?(.*)\\end\s*\{\1\}\s*[)\]]?",
     re.S,
 )
 _PYTHON_MATRIX = re.compile(r"(?:(?:Immutable)?(?:Dense)?Matrix|(?:np\.)?array)\s*\(\s*(\[.*\])\s*\)", re.S)
-_PYTHON_SET = re.compile(r"(?:FiniteSet|set|frozenset)\s*\((.*)\)", re.S)
-_PYTHON_INTERVAL = re.compile(r"Interval(?:\.(open|Lopen|Ropen))?\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-_PYTHON_UNION = re.compile(r"Union\s*\((.*)\)", re.S)
-_PYTHON_RELATION = re.compile(r"(Eq|Lt|Le|Gt|Ge|Ne)\s*\((.*)\)", re.S)
 _OPERATORS = ("<=", ">=", "!=", "==", "=", "<", ">")
-_OPENING, _CLOSING = "([{", ")]}"
 
 
 def read_answer(text: str, thousands: bool = True) -> Value:
@@ -57,23 +65,29 @@ def read_answer(text: str, thousands: bool = True) -> Value:
     if len(text) > MAX_ANSWER_CHARACTERS:
         return Unreadable(f"it has over {MAX_ANSWER_CHARACTERS} characters")
     try:
-        return _read(clean(text, thousands), 0)
+        value = _read(clean(text, thousands), 0)
     except NoExpression as error:
         return Unreadable(str(error))
+    # The sign is gone in a cleaned text; only of one bare amount is it certain that it was a dollar's.
+    return Quantity(value, "dollar") if isinstance(value, Number) and _DOLLARS.fullmatch(text) else value
 
 
 def _read(text: str, nesting: int) -> Value:
-    text = text.strip()
+    text = in_mathematics(text.strip()).strip()
     if not text:
         return Unreadable("it is empty")
     if nesting > MAX_NESTING:
         return Unreadable("it is nested too deeply")
     if _DECIMAL.fullmatch(text):
         return _signed_number(text)
-    special = _matrix(text, nesting) or _words_alone(text, nesting) or _option(text, nesting) or _python_object(text, nesting)
+    if text == r"\emptyset":
+        return Sequence("{}", ())
+    if (word := text.removeprefix("\\text{").removesuffix("}").strip().casefold()) in _NUMBER_WORDS:
+        return Number(Fraction(_NUMBER_WORDS[word]))
+    special = _matrix(text, nesting) or _words_alone(text, nesting) or _option(text, nesting)
     if special is not None:
         return special
-    pieces = _split(_conjunctions_as_commas(text), ",;")
+    pieces = split(_conjunctions_as_commas(text), ",;")
     if len(pieces) > 1:
         return _listed("", pieces, nesting)
     return _single(text, nesting)
@@ -81,16 +95,20 @@ def _read(text: str, nesting: int) -> Value:
 
 def _single(text: str, nesting: int) -> Value:
     """Read what has no comma outside brackets: a bracketed sequence, a union, a relation, a quantity or an expression."""
-    unions = _split(text.replace("\\cup", "∪").replace(" U ", "∪"), "∪")
+    unions = split(text.replace("\\cup", "∪").replace(" U ", "∪"), "∪")
     if len(unions) > 1:
         return Union(tuple(_read(piece, nesting + 1) for piece in unions))
     bracketed = _bracketed(text, nesting) or _relation(text, nesting)
     if bracketed is not None:
         return bracketed
+    if (match := _RATIO.fullmatch(text)) and not _is_time(match):
+        return Operation("divide", (number_from(match.group(1)), number_from(match.group(2))))
     if match := _BASED.fullmatch(text):
         base = int(match.group(2) or match.group(3))
         if 2 <= base <= 36 and match.group(1).lstrip("-")[0].isdigit():
             return Based(match.group(1), base)
+    if percentage := _FRACTION_PERCENT.fullmatch(text):
+        return Operation("percent", (_read(percentage.group(1), nesting + 1),))
     if found := split_unit(text):
         core, unit = found
         return Quantity(_read(core, nesting + 1), unit)
@@ -107,6 +125,11 @@ def _single(text: str, nesting: int) -> Value:
         raise
 
 
+def _is_time(match: re.Match[str]) -> bool:
+    hour, minute = match.groups()
+    return len(minute) == 2 and int(hour) <= 24 and int(minute) < 60
+
+
 def _signed_number(text: str) -> Number:
     number = number_from(text.lstrip("+-"))
     return Number(-number.value, number.quantum) if text.startswith("-") else number
@@ -115,10 +138,8 @@ def _signed_number(text: str) -> Number:
 def _words_alone(text: str, nesting: int) -> Value | None:
     """Read a text that is one ``\\text{…}`` or one brace group."""
     match = _TEXT_GROUP.fullmatch(text)
-    if match is None and text.startswith("{") and _closes(text, 0) == len(text) - 1:
-        entries = [_ENTRY.fullmatch(piece) for piece in _split(text[1:-1], ",")]
-        found = [entry.group(1) for entry in entries if entry]
-        return _listed("{}", found, nesting) if len(found) == len(entries) else _read(text[1:-1], nesting + 1)
+    if match is None and text.startswith("{") and closes(text, 0) == len(text) - 1:
+        return _read(text[1:-1], nesting + 1)
     if match is None and (inner := re.fullmatch(r"\(\s*\\text\s*\{\s*([A-Za-z])\s*\}\s*\)", text)):
         return Choice(inner.group(1).upper())
     if match is None:
@@ -132,35 +153,11 @@ def _words_alone(text: str, nesting: int) -> Value | None:
 
 
 def _option(text: str, nesting: int) -> Value | None:
-    if re.fullmatch(r"[A-J]", text):
-        return Choice(text)
-    match = _OPTION.fullmatch(text)
-    if match is None:
+    found = option_in(text)
+    if found is None:
         return None
-    rest = match.group(2).strip()
-    if rest and (rest[0] in "+*/^_=<>!(" or rest.startswith("\\cup")):
-        return None
-    return Choice(match.group(1).upper(), _read(rest, nesting + 1) if rest else None)
-
-
-def _python_object(text: str, nesting: int) -> Value | None:
-    if match := _PYTHON_SET.fullmatch(text):
-        inside = match.group(1).strip()
-        inside = inside[1:-1] if inside[:1] in ("[", "{", "(") and _closes(inside, 0) == len(inside) - 1 else inside
-        return _listed("{}", _split(inside, ","), nesting)
-    if match := _PYTHON_INTERVAL.fullmatch(text):
-        ends = _split(match.group(2), ",")
-        flags = {"open": "()", "Lopen": "(]", "Ropen": "[)"}.get(match.group(1) or "", "[]")
-        if len(ends) == 4:
-            flags = ("(" if ends[2].strip() == "True" else "[") + (")" if ends[3].strip() == "True" else "]")
-        return _listed(flags, ends[:2], nesting)
-    if match := _PYTHON_UNION.fullmatch(text):
-        return Union(tuple(_read(piece, nesting + 1) for piece in _split(match.group(1), ",")))
-    if match := _PYTHON_RELATION.fullmatch(text):
-        sides = _split(match.group(2), ",")
-        operator = {"Eq": "=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">=", "Ne": "!="}[match.group(1)]
-        return _related(operator, sides[0], sides[1], nesting) if len(sides) == 2 else None
-    return None
+    letter, rest = found
+    return Choice(letter, _read(rest, nesting + 1) if rest else None)
 
 
 def _matrix(text: str, nesting: int) -> Value | None:
@@ -171,17 +168,19 @@ def _matrix(text: str, nesting: int) -> Value | None:
     inside = match.group(1) if match else text
     if not match and not re.match(r"\[\s*\[", inside):
         return None
-    if not inside.startswith("[") or _closes(inside, 0) != len(inside) - 1:
+    if not inside.startswith("[") or closes(inside, 0) != len(inside) - 1:
         return None
-    cells = [piece.strip() for piece in _split(inside[1:-1], ",")]
+    cells = [piece.strip() for piece in split(inside[1:-1], ",")]
     if all(cell.startswith("[") and cell.endswith("]") for cell in cells):
-        return _rows([_split(cell[1:-1], ",") for cell in cells], nesting)
+        return _rows([split(cell[1:-1], ",") for cell in cells], nesting)
     return _rows([[cell] for cell in cells], nesting) if match else None
 
 
 def _rows(rows: list[list[str]], nesting: int) -> Value | None:
     if not rows or len({len(row) for row in rows}) != 1 or len(rows) * len(rows[0]) > MAX_ITEMS:
         return None
+    if len(rows) == len(rows[0]) == 1:
+        return _read(rows[0][0], nesting + 1)
     return Matrix(tuple(tuple(_read(cell, nesting + 1) for cell in row) for row in rows))
 
 
@@ -189,10 +188,12 @@ def _bracketed(text: str, nesting: int) -> Value | None:
     text = text.replace("\\{", "⟨").replace("\\}", "⟩")
     first, last = text[0], text[-1]
     if first == "⟨" and last == "⟩":
-        return _listed("{}", _split(text[1:-1].replace("⟨", "\\{").replace("⟩", "\\}"), ","), nesting)
-    if first not in "([" or last not in ")]" or _closes(text, 0) != len(text) - 1:
+        if built := _BUILT_SET.fullmatch(text[1:-1]):
+            return _read(built.group(1), nesting + 1)
+        return _listed("{}", split(text[1:-1].replace("⟨", "\\{").replace("⟩", "\\}"), ","), nesting)
+    if first not in "([" or last not in ")]" or closes(text, 0) != len(text) - 1:
         return None
-    pieces = _split(text[1:-1], ",;")
+    pieces = split(text[1:-1], ",;")
     if len(pieces) > 1 or first == "[":
         return _listed(first + last, pieces if pieces[0].strip() else [], nesting)
     return None
@@ -207,21 +208,6 @@ def _listed(brackets: str, pieces: list[str], nesting: int) -> Value:
         keyed = [item.right if isinstance(item, Relation) and item.operator == "=" else item for item in spread]
         return Sequence("{}", tuple(keyed))
     return Sequence(brackets, tuple(spread))
-
-
-def spread_signs(value: Value) -> list[Value]:
-    """Return the two values of ``a \\pm b``, or the value itself."""
-    if isinstance(value, Operation) and value.name == "pm":
-        left, right = value.arguments
-        return [Operation("add", (left, right)), Operation("add", (left, Operation("negative", (right,))))]
-    if isinstance(value, Operation) and value.arguments:
-        for index, argument in enumerate(value.arguments):
-            if len(both := spread_signs(argument)) == 2:
-                before, after = value.arguments[:index], value.arguments[index + 1 :]
-                return [replace(value, arguments=(*before, each, *after)) for each in both]
-    if isinstance(value, Relation) and len(both := spread_signs(value.right)) == 2:
-        return [replace(value, right=each) for each in both]
-    return [value]
 
 
 def _relation(text: str, nesting: int) -> Value | None:
@@ -248,7 +234,7 @@ def _relation(text: str, nesting: int) -> Value | None:
 def _split_relations(text: str) -> tuple[list[str], list[str]]:
     parts, operators, depth, begin, index = [], [], 0, 0, 0
     while index < len(text):
-        depth += (text[index] in _OPENING) - (text[index] in _CLOSING)
+        depth += (text[index] in OPENING) - (text[index] in CLOSING)
         sign = next((sign for sign in _OPERATORS if text.startswith(sign, index)), None) if depth == 0 else None
         if sign is None:
             index += 1
@@ -262,7 +248,8 @@ def _split_relations(text: str) -> tuple[list[str], list[str]]:
 def _related(operator: str, left: str, right: str, nesting: int) -> Value:
     if not right.strip() or not left.strip():
         return Unreadable("a side of the relation is empty")
-    sides = _read(left, nesting + 1), _read(right, nesting + 1)
+    name = _CALL.fullmatch(left.strip())
+    sides = Symbol(re.sub(r"\s", "", name.group())) if name else _read(left, nesting + 1), _read(right, nesting + 1)
     if operator in (">", ">="):
         return Relation("<" if operator == ">" else "<=", sides[1], sides[0])
     return Relation(operator, sides[0], sides[1])  # type: ignore[arg-type]
@@ -280,23 +267,3 @@ def _between(parts: list[str], operators: list[str], nesting: int) -> Value:
 
 def _conjunctions_as_commas(text: str) -> str:
     return _CONJUNCTION.sub(", ", text)
-
-
-def _split(text: str, separators: str) -> list[str]:
-    pieces, depth, begin = [], 0, 0
-    for index, character in enumerate(text):
-        depth += (character in _OPENING) - (character in _CLOSING)
-        if depth == 0 and character in separators and (index == 0 or text[index - 1] != "\\"):
-            pieces.append(text[begin:index])
-            begin = index + 1
-    return [*pieces, text[begin:]]
-
-
-def _closes(text: str, begin: int) -> int:
-    """Return where the bracket at ``begin`` is closed, or -1; any closing bracket closes any opening one, as in ``[0, 1)``."""
-    depth = 0
-    for index in range(begin, len(text)):
-        depth += (text[index] in _OPENING) - (text[index] in _CLOSING)
-        if depth == 0:
-            return index
-    return -1

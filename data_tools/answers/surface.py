@@ -6,6 +6,8 @@ Does not: know what an answer is; ``tokens`` and ``read`` come after.
 
 import re
 
+from data_tools.answers.spelling import in_signs
+
 MAX_ANSWER_CHARACTERS = 4000
 """A longer text is no final answer. It bounds the work that one answer can ask for."""
 
@@ -14,6 +16,8 @@ _UNICODE = str.maketrans(
         "−": "-", "–": "-", "—": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "π": r"\pi ", "∞": r"\infty ",
         "√": r"\sqrt ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∈": r"\in ",
         "±": r"\pm ", "°": r"^\circ ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+        "⅓": r"\frac{1}{3}",
+        "⅔": r"\frac{2}{3}", "⅛": r"\frac{1}{8}", "⁄": "/", "。": ".", "⟨": "(", "⟩": ")",
         "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\u2009": " ", "\u202f": " ", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "λ": r"\lambda ", "ω": r"\omega ", "¢": r"\text{cents}",
     }
@@ -22,11 +26,17 @@ _UNICODE = str.maketrans(
 _SPACING = re.compile(
     r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|displaystyle|textstyle|limits|quad|qquad|mathstrut)(?![a-zA-Z])"
 )
-_TEXT_COMMANDS = re.compile(r"\\(?:mbox|textrm|textnormal|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname|rm|bf)\s*(?=\{)")
+_TEXT_COMMANDS = re.compile(
+    r"\\(?:mbox|underline|textrm|textnormal|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname|rm|bf)\s*(?=\{)"
+)
 _MARKED_THOUSANDS = re.compile(r"(?<=\d)(?:,\s*\\!\s*|\{,\}|\\,|\\ )(?=\d{3})")
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
 _CURRENCY = re.compile(r"\\\$|[€£¥₹]|\$|\\(?:pounds|euro)(?![a-zA-Z])|\b(?:USD|EUR|GBP)\b|(?<![A-Za-z])(?:Rs\.|US)(?=\s?[\d$])")
-_OPENING_WORDS = re.compile(r"^(?:the\s+)?(?:(?:final\s+)?answers?|results?|value)\s*(?:is|are|:|=)\s*:?\s*", re.I)
+_OPENING_WORDS = re.compile(
+    r"^(?:(?:therefore|thus|hence|so)\b,?\s*)?(?:(?:the\s+)?(?:(?:final\s+)?answers?|results?|value)\s*(?:is|are|:|=)\s*:?\s*)?"
+    r"(?:(?:approximately|about|roughly|exactly)\b\s*|approx\.\s*)?",
+    re.I,
+)
 
 
 def clean(text: str, thousands: bool = True) -> str:
@@ -37,11 +47,11 @@ def clean(text: str, thousands: bool = True) -> str:
     text = _MARKED_THOUSANDS.sub("", text)
     text = _SPACING.sub(" ", text)
     text = re.sub(r"\b(?:np|numpy|math|sympy|sp)\.(?=[a-zA-Z])", "", text)
-    text = re.sub(r"\\[dtc]frac(?![a-zA-Z])", r"\\frac", text)
+    text = re.sub(r"\\[dtc]frac(?![a-zA-Z])", r"\\frac", text).replace(r"\langle", "(").replace(r"\rangle", ")")
     text = _TEXT_COMMANDS.sub(r"\\text", text)
     text = re.sub(r"(?<!\\)\\[!,;:> ]|~", " ", text)
     text = _CURRENCY.sub("", re.sub(r"(?<!\\)\\[()\[\]]", "", text))
-    text = _unwrapped(_OPENING_WORDS.sub("", text.strip()).strip())
+    text = in_signs(_unwrapped(_OPENING_WORDS.sub("", text.strip()).strip()))
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(r"(?<=[^.\s])\s*[.,;:]+$", "", text).strip() if not re.search(r"\\\.$", text) else text
     return _without_thousands(text) if thousands else text
@@ -101,4 +111,5 @@ def words(text: str) -> str:
     """Return ``text`` as words to compare: lower case, no markup, one blank between words, no punctuation at the ends."""
     text = re.sub(r"\\(?:text|mbox)\b|[{}$\"'`*]|\\", " ", text)
     text = re.sub(r"(?<=\b[apAP])\.\s*(?=[mM]\b)", "", text)
-    return re.sub(r"\s+", " ", text).strip(" .,;:!?()").casefold()
+    text = re.sub(r"(?<=[A-Za-z]{2})[!?]+$", "", re.sub(r"\s+", " ", text).strip(" .,;:()"))
+    return re.sub(r"^(?:an?|the)\s+(?=\w)", "", text.casefold())

@@ -5,7 +5,7 @@ digits they were written to.
 Does not: read text (``read``), compute (``evaluate``) or compare (``compare``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -110,3 +110,18 @@ class Unreadable:
 
 
 Value = Number | Based | Symbol | Operation | Sequence | Union | Matrix | Relation | Text | Choice | Quantity | Unreadable
+
+
+def spread_signs(value: Value) -> list[Value]:
+    """Return the two values of ``a \\pm b``, or the value itself."""
+    if isinstance(value, Operation) and value.name == "pm":
+        left, right = value.arguments
+        return [Operation("add", (left, right)), Operation("add", (left, Operation("negative", (right,))))]
+    if isinstance(value, Operation) and value.arguments:
+        for index, argument in enumerate(value.arguments):
+            if len(both := spread_signs(argument)) == 2:
+                before, after = value.arguments[:index], value.arguments[index + 1 :]
+                return [replace(value, arguments=(*before, each, *after)) for each in both]
+    if isinstance(value, Relation) and len(both := spread_signs(value.right)) == 2:
+        return [replace(value, right=each) for each in both]
+    return [value]

@@ -33,9 +33,9 @@ class Graders:
     def __init__(self, symbolic: SymbolicLayer | None = None) -> None:
         self._symbolic = symbolic or SymbolicLayer()
         self._judges: dict[str, Judge] = {
-            "strict": lambda gold, text, benchmark: self._by_value(gold, final_answer(text), STRICT),
-            "lenient": lambda gold, text, benchmark: self._by_value(gold, final_answer(text), LENIENT),
-            "ocw": lambda gold, text, benchmark: self._by_value(gold, ocw_rule.stated_answer(text), ocw_rule.FIXED),
+            "strict": lambda gold, text, benchmark: self._by_value(gold, text, final_answer, STRICT),
+            "lenient": lambda gold, text, benchmark: self._by_value(gold, text, final_answer, LENIENT),
+            "ocw": lambda gold, text, benchmark: self._by_value(gold, text, ocw_rule.stated_answer, ocw_rule.FIXED),
             "mathcoder": lambda gold, text, benchmark: _by_rule(
                 mathcoder_rule.graded_right(gold, text, benchmark == "gsm8k"), mathcoder_rule.model_answer(text)
             ),
@@ -47,7 +47,8 @@ class Graders:
         """Judge a model's text by a gold answer. ``benchmark`` names the rule's case where the published rule has several."""
         return self._judges[name](gold, text, benchmark)
 
-    def _by_value(self, gold: str, answer: str | None, policy: Policy) -> Graded:
+    def _by_value(self, gold: str, text: str, find: Callable[[str], str | None], policy: Policy) -> Graded:
+        answer = text if text.strip() == gold.strip() else find(text)
         if answer is None:
             return Graded(Verdict("wrong", "no final answer in the text"), None)
         verdict = compare(gold, answer, policy)

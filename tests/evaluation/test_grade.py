@@ -42,7 +42,7 @@ def test_strict_disagreements_with_the_recorded_verdicts_are_written_with_reason
     assert counts["undecided"] == 0
     assert (tmp_path / "d.jsonl").read_text() == GOLDEN.read_text()
     rows = [json.loads(line) for line in GOLDEN.read_text().splitlines()]
-    assert counts["disagree"] == len(rows) == 108
+    assert counts["disagree"] == len(rows) == 107
     assert all(row["reason"] and row["recorded"] != row["verdict"] for row in rows)
 
 

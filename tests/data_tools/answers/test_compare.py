@@ -13,6 +13,7 @@ from data_tools.answers.compare import LENIENT, STRICT, Policy, compare, compare
 from data_tools.answers.read import read_answer
 from data_tools.answers.surface import MAX_ANSWER_CHARACTERS, boxed
 from data_tools.answers.values import Unreadable
+from tests.data_tools.answers.answer_pairs import OTHER, SAME, UNDECIDED
 
 EQUAL = [
     (r"\frac{1}{2004!}", "1/2004!"),
@@ -123,6 +124,22 @@ def test_equal_answers_in_other_spellings_are_right(gold: str, answer: str) -> N
 def test_different_answers_are_wrong_under_every_policy(gold: str, answer: str) -> None:
     assert compare(gold, answer, STRICT).status == "wrong"
     assert compare(gold, answer, LENIENT).status == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "status"),
+    [*((pairs, "right") for pairs in SAME.values()), *((pairs, "wrong") for pairs in OTHER.values())],
+    ids=[*SAME, *(f"other {theme}" for theme in OTHER)],
+)
+def test_spellings_of_one_theme_are_told_apart(pairs: list[tuple[str, str]], status: str) -> None:
+    for policy in (STRICT, LENIENT):
+        assert [(pair, found) for pair in pairs if (found := compare(*pair, policy)).status != status] == []
+
+
+@pytest.mark.parametrize(("gold", "answer"), UNDECIDED)
+def test_a_scale_that_may_have_been_asked_for_is_undecided(gold: str, answer: str) -> None:
+    verdict = compare(gold, answer)
+    assert (verdict.status, verdict.reason.endswith("the scale asked for is not known")) == ("undecided", True)
 
 
 @pytest.mark.parametrize(("gold", "answer"), [(r"\frac{3}{7}", "0.4286"), (r"7\pi", "21.99"), (r"\sqrt{13}", "3.61")])

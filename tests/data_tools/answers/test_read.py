@@ -49,7 +49,7 @@ def number(value: object, quantum: object = None) -> Number:
         (r"\begin{bmatrix}1&2\\3&4\end{bmatrix}", Matrix(((number(1), number(2)), (number(3), number(4))))),
         ("Eq(x, 2)", Relation("=", Symbol("x"), number(2))),
         ("x > 2", Relation("<", number(2), Symbol("x"))),
-        ("{x: 2}", Sequence("{}", (number(2),))),
+        ("{x: 2}", number(2)),
     ],
 )  # fmt: skip
 def test_a_text_becomes_the_value_it_stands_for(text: str, value: object) -> None:
