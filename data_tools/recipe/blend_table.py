@@ -32,7 +32,7 @@ def blend_rows(recipe: DataRecipe, tokenizer: str) -> list[BlendRow]:
     """Return a row for every component that is used. Raises DataError when one is not tokenized yet."""
     found: list[tuple[str, Path, dict[str, Any], float]] = []
     for component in recipe.components:
-        if component.inputs:
+        if component.is_used:
             prefix = token_prefix(recipe, tokenizer, component.name)
             manifest = prefix.with_name(prefix.name + ".manifest.json")
             if not manifest.exists():

@@ -7,6 +7,7 @@ Does not: say how a stage works; each has its verb, and ``options`` are that ver
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from megatron_mathcoder.config import loader
 from megatron_mathcoder.config.errors import ConfigError
@@ -30,10 +31,16 @@ class DataSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterSection:
-    """One round of filtering by a fastText model."""
+    """One round of filtering by a fastText model: a ready one, or one learned from labels."""
 
-    model: str
-    """A model of ``mathcoder train-filter``, or a published one."""
+    model: str = ""
+    """A model of ``mathcoder train-filter``, or a published one; "" = learn it from the labels of this round and those before."""
+    annotator: Literal["none", "openai", "vllm", "given"] = "none"
+    """Who labels a sample of what the rounds before kept; none = nobody, and ``model`` is ready."""
+    annotate: tuple[str, ...] = ()
+    """Further arguments of ``mathcoder annotate``: the model and its address, or the given labels; the sample."""
+    train: tuple[str, ...] = ()
+    """Further arguments of ``mathcoder train-filter``."""
     threshold: float = -1.0
     """Least score that is kept, 0 to 1; -1 = the one chosen when the model was trained."""
 
@@ -44,16 +51,27 @@ class ComponentSection:
 
     name: str
     """Also its folder's name."""
-    source: str
+    source: str = ""
     """Of ``mathcoder prepare --source``."""
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
     """Files and folders below ``data.corpora``; none = the component is left out of this run."""
     options: tuple[str, ...] = ()
     """Further arguments of ``mathcoder prepare``."""
+    translated_from: tuple[str, ...] = ()
+    """Instead of a source: components whose filtered documents are translated into code that is executed."""
+    translate: tuple[str, ...] = ()
+    """Further arguments of ``mathcoder translate``."""
+    execute: tuple[str, ...] = ()
+    """Further arguments of ``mathcoder execute``."""
     filters: tuple[FilterSection, ...] = ()
     """Rounds, one after the other."""
     epochs: float = 1.0
     """How often the blend goes through it for one epoch of the run."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is anything to make it from."""
+        return bool(self.inputs or self.translated_from)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +125,26 @@ def _check(recipe: DataRecipe) -> None:
                 raise ConfigError(f"{kind}.{index}.name = {name!r}: is a folder's name too; use letters, digits, - and _")
             if name in names[:index]:
                 raise ConfigError(f"{kind}.{index}.name = {name!r}: is there twice; give each its own")
-    if not any(component.inputs for component in recipe.components):
+    if not any(component.is_used for component in recipe.components):
         raise ConfigError("components: none has inputs; name files or folders below data.corpora")
+    used = {component.name for component in recipe.components if component.inputs}
     for index, component in enumerate(recipe.components):
-        if component.epochs <= 0:
-            raise ConfigError(f"components.{index}.epochs = {component.epochs}: must be above 0")
+        _check_component(component, f"components.{index}", used)
     if not 0 <= recipe.data.max_reject_fraction <= 1:
         raise ConfigError(f"data.max_reject_fraction = {recipe.data.max_reject_fraction}: must be from 0 to 1")
+
+
+def _check_component(component: ComponentSection, key: str, used: set[str]) -> None:
+    if component.epochs <= 0:
+        raise ConfigError(f"{key}.epochs = {component.epochs}: must be above 0")
+    if component.translated_from and (component.inputs or component.filters):
+        raise ConfigError(f"{key}.translated_from: stands beside inputs or filters; what is translated has neither")
+    for name in component.translated_from:
+        if name not in used:
+            named = ", ".join(sorted(used)) or "none"
+            raise ConfigError(f"{key}.translated_from = {name!r}: is no component with inputs; there are {named}")
+    if component.inputs and not component.source:
+        raise ConfigError(f"{key}.source: missing; add one of mathcoder prepare --source")
+    for number, section in enumerate(component.filters):
+        if bool(section.model) == (section.annotator != "none"):
+            raise ConfigError(f"{key}.filters.{number}: needs either a ready model or an annotator to learn one from")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools.recipe.commands import STAGES, commands
+from data_tools.recipe.commands import commands, stages
 from data_tools.recipe.run_recipe import run
 from data_tools.recipe.schema import load_recipe
+from data_tools.report.published import PUBLISHED_TOKENS
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from tests.data_tools.conftest import ROOT, command
 
@@ -75,7 +76,7 @@ def test_all_stages_conserve_documents_and_end_in_a_blend(recipe: str, capsys: p
     documents = {}
     for name in ("problems", "questions"):
         manifests = [
-            json.loads(Path(f"out/{stage}/{name}/manifest.json").read_bytes()) for stage in STAGES[:4] if stage != "filter"
+            json.loads(Path(f"out/{stage}/{name}/manifest.json").read_bytes()) for stage in ("prepare", "decontaminate", "dedup")
         ]
         for before, after in itertools.pairwise(manifests):
             assert after["documents_in"] == before["documents"]
@@ -97,7 +98,7 @@ def test_all_stages_conserve_documents_and_end_in_a_blend(recipe: str, capsys: p
 
 def test_stages_and_parts_alone_give_the_same_bytes(recipe: str) -> None:
     assert run([recipe, "--set", "data.folder=whole"]) == 0
-    for stage in STAGES:
+    for stage in stages(load_recipe(recipe)):
         for _ in range(2 if stage == "dedup" else 1):
             for share in ("2/2", "1/2"):
                 assert run([recipe, "--set", "data.folder=parts", "--stage", stage, "--part", share]) == 0
@@ -113,10 +114,15 @@ def test_a_dry_run_prints_what_it_would_do(recipe: str, capsys: pytest.CaptureFi
     assert not Path("out").exists()
 
 
-def test_the_published_recipe_has_the_six_components() -> None:
+def test_the_published_recipe_has_the_six_components_and_all_their_stages() -> None:
     recipe = load_recipe(PUBLISHED)
-    assert len(recipe.components) == 6
-    assert {command.stage for command in commands(recipe)} == {"prepare", "decontaminate", "dedup", "tokenize"}
+    assert {component.name for component in recipe.components if component.is_used} == set(PUBLISHED_TOKENS)
+    made = [command.stage for command in commands(recipe)]
+    assert list(dict.fromkeys(made)) == list(stages(recipe))
+    rounds = [f"{stage}-{number}" for number in (1, 2) for stage in ("annotate", "train-filter", "filter")]
+    rest = ["translate", "execute", "decontaminate", "dedup", "tokenize", "blend", "report"]
+    assert made[0] == "prepare"
+    assert list(stages(recipe)) == ["prepare", *rounds, *rest]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,24 @@ def test_the_published_recipe_has_the_six_components() -> None:
         (["--set", "components.1.name=problems"], "components.1.name = 'problems': is there twice; give each its own"),
         (["--set", "components.1.name=a/b"], "components.1.name = 'a/b': is a folder's name too"),
         (["--set", "components.0.epochs=0"], "components.0.epochs = 0.0: must be above 0"),
-        (["--stage", "dedupe"], "--stage 'dedupe': no such stage; there are prepare, filter,"),
+        (["--stage", "dedupe"], "--stage 'dedupe': no such stage; there are prepare, translate, execute, decontaminate, dedup,"),
+        (["--set", "components.1.source="], "components.1.source: missing; add one of mathcoder prepare --source"),
+        (
+            ["--set", 'components.2.translated_from=["later"]'],
+            "components.2.translated_from = 'later': is no component with inputs; there are problems, questions",
+        ),
+        (
+            ["--set", 'components.1.translated_from=["problems"]'],
+            "components.1.translated_from: stands beside inputs or filters; what is translated has neither",
+        ),
+        (
+            ["--set", "components.1.filters=[{threshold = 0.5}]"],
+            "components.1.filters.0: needs either a ready model or an annotator to learn one from",
+        ),
+        (
+            ["--set", 'components.1.filters=[{annotator = "opnai"}]'],
+            'components.1.filters.0.annotator = "opnai": must be one of none, openai, vllm, given; did you mean openai?',
+        ),
         (["--stage", "dedup/x"], "--stage 'dedup/x': no such component; there are problems, questions, later"),
         (["--part", "1/2"], "--part 1/2 needs --stage: a stage begins when all parts of the one before have ended"),
         (["--stage", "blend"], "problems.manifest.json is not there; run the stage tokenize first"),
