@@ -11,7 +11,6 @@ from data_tools.arguments import add_inputs, add_workers, output_path
 from data_tools.parts import atomic_file
 from data_tools.report.page import html_page
 from data_tools.report.survey import find_components, survey
-from data_tools.stage import code_version
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -32,7 +31,7 @@ def run(argv: list[str]) -> int:
     components = [survey(name, folders, roots, options.workers) for name, folders in find_components(roots).items()]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(options.output) as stream:
-        stream.write(html_page(options.title, components, code_version()).encode())
+        stream.write(html_page(options.title, components).encode())
     documents = sum(each.content.documents for each in components)
     print(f"{options.output}: {len(components)} components, {documents:,} documents")
     return 0

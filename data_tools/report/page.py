@@ -1,67 +1,104 @@
 """The report as one HTML page that needs nothing beside it.
 
-Decides: what is shown, in which order, and that text from documents is escaped.
-Does not: count (``survey.py``) or draw (``pictures.py``).
+Decides: what is shown of all components together, its order and its style; the dates and versions are those of the data, so equal
+data make equal pages.
+Does not: show one component (``component_page.py``), count (``survey.py``) or draw (``pictures.py``).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from data_tools.report.pictures import COLOURS, bars, columns, shares
+from data_tools.report.component_page import component_section, recall_text, tokens_text
+from data_tools.report.pictures import COLOURS, shares
 from data_tools.report.published import PUBLISHED_TOKENS
-from data_tools.report.survey import ComponentSurvey, StageSurvey
+from data_tools.report.survey import ComponentSurvey
+from data_tools.report.tables import cards, table
 
-TOP = 10
 _STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: .8em 0 } td, th { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: left }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
-pre { background: #f5f5f5; padding: .6em; white-space: pre-wrap; overflow-wrap: anywhere }
-h2 { margin-top: 2em; border-top: 2px solid #ccc; padding-top: .5em }
-svg { max-width: 100%; height: auto } details { margin: .4em 0 }
+:root { color-scheme: light dark; --ink: #1c2230; --dim: #667085; --line: #e3e6ec; --card: #f6f7f9; --page: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8ee; --dim: #9aa3b5; --line: #2c3240; --card: #1b202b; --page: #12161e } }
+body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); margin: 0 }
+main { max-width: 62em; margin: 0 auto; padding: 1.5em 1.2em 5em }
+h1 { font-size: 1.9em; margin: .6em 0 0 } h2 { margin: 2.6em 0 .6em; padding-left: .5em; border-left: 6px solid var(--line) }
+h3 { font-size: 1em; margin: 1.6em 0 .4em; color: var(--dim); font-weight: 600 }
+p.made { color: var(--dim); margin: .2em 0 1.2em }
+nav { position: sticky; top: 0; background: var(--page); border-bottom: 1px solid var(--line); z-index: 1 }
+nav div { max-width: 62em; margin: 0 auto; padding: .6em 1.2em; display: flex; flex-wrap: wrap; gap: .2em 1.2em; font-size: .9em }
+nav a { color: inherit; text-decoration: none } nav a:hover { text-decoration: underline }
+section, #all { scroll-margin-top: 4.5em }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9em, 1fr)); gap: .7em; margin: .8em 0 }
+.cards div { background: var(--card); border-radius: 8px; padding: .7em .9em }
+.cards b { display: block; font-size: 1.25em; font-variant-numeric: tabular-nums } .cards span { color: var(--dim); font-size:
+.85em } .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(22em, 1fr)); gap: 0 2em } .wide { overflow-x:
+auto } table { border-collapse: collapse; margin: .6em 0; font-size: .93em } td, th { padding: .35em .8em; border-bottom: 1px
+solid var(--line); text-align: left } th { color: var(--dim); font-weight: 600 } td.n, th.n { text-align: right;
+font-variant-numeric: tabular-nums } pre { background: var(--card); border-radius: 6px; padding: .7em; white-space: pre-wrap;
+overflow-wrap: anywhere; font-size: .85em } svg { max-width: 100%; height: auto; display: block } details { margin: .35em 0 }
+summary { cursor: pointer }
 """
 
 
-def html_page(title: str, components: Sequence[ComponentSurvey], version: dict[str, Any]) -> str:
+def html_page(title: str, components: Sequence[ComponentSurvey]) -> str:
     """Return the whole page."""
-    made = f"made {version['created']} by mathcoder {version['mathcoder_version']}, commit {version['git_commit'] or 'unknown'}"
-    body = [f"<h1>{escape(title)}</h1><p>{escape(made)}</p>", _overview(components), _composition(components)]
-    body += [_component(component, COLOURS[index % len(COLOURS)]) for index, component in enumerate(components)]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    ordered = sorted(components, key=lambda each: _place(each.name))
+    links = "".join(f"<a href='#{escape(each.name)}'>{escape(each.name)}</a>" for each in ordered)
+    body = [
+        f"<nav><div><a href='#all'><b>{escape(title)}</b></a>{links}</div></nav>",
+        f"<main><h1 id='all'>{escape(title)}</h1><p class='made'>{escape(_made(ordered))}</p>",
+        _overview(ordered),
+        _composition(ordered),
+        *(component_section(component, _colour(component.name, number)) for number, component in enumerate(ordered)),
+        "</main>",
+    ]
+    head = (
+        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style>"
+    )
     return f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{''.join(body)}</body></html>\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    def cell(text: str) -> str:
-        number = text.replace(",", "").rstrip("%").replace(".", "", 1).isdigit()
-        return f"<td class='n'>{escape(text)}</td>" if number else f"<td>{escape(text)}</td>"
+def _place(name: str) -> tuple[int, str]:
+    names = list(PUBLISHED_TOKENS)
+    return (names.index(name) if name in names else len(names), name)
 
-    lines = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>{lines}</table>"
+
+def _colour(name: str, number: int) -> str:
+    """Return a component's colour, which is that of its share in the composition."""
+    place = _place(name)[0]
+    return COLOURS[(place if place < len(PUBLISHED_TOKENS) else number) % len(COLOURS)]
+
+
+def _made(components: Sequence[ComponentSurvey]) -> str:
+    manifests = [stage.manifest for each in components for stage in each.stages]
+    dates = sorted(str(manifest["created"])[:16].replace("T", " ") for manifest in manifests if manifest.get("created"))
+    commits = sorted({str(manifest["git_commit"])[:12] for manifest in manifests if manifest.get("git_commit")})
+    when = (
+        f"data made {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + " UTC"
+        if dates
+        else "data without dates"
+    )
+    return f"{when}, by mathcoder at commit {', '.join(commits) or 'unknown'}"
 
 
 def _overview(components: Sequence[ComponentSurvey]) -> str:
+    contents = [each.content for each in components]
+    kept, pages = sum(each.formulas_kept for each in contents), sum(each.formulas_in_pages for each in contents)
+    numbers = [
+        ("documents", f"{sum(each.documents for each in contents):,}"),
+        ("characters", f"{sum(each.characters for each in contents):,}"),
+        ("tokens", f"{sum(next(iter(each.tokens.values()), 0) for each in components):,}"),
+        ("dropped by a stage", f"{sum(each.dropped for each in components):,}"),
+        ("duplicates among them", f"{sum(each.duplicates for each in components):,}"),
+        ("formula recall of pages", f"{kept / pages:.2%}" if pages else "no pages"),
+    ]
     head = ["component", "documents", "characters", "tokens", "duplicates", "dropped", "formulas", "formula recall"]
     rows = []
     for each in components:
-        dropped = sum(stage.dropped for stage in each.stages)
         counts = [each.content.documents, each.content.characters]
-        after = [f"{each.duplicates:,}", f"{dropped:,}", f"{each.content.formulas:,}", _recall(each)]
-        rows.append([each.name, *(f"{count:,}" for count in counts), _tokens(each), *after])
-    return "<h2>All components</h2>" + _table(head, rows)
-
-
-def _tokens(component: ComponentSurvey) -> str:
-    named = len(component.tokens) > 1
-    counts = [f"{count:,} ({name})" if named else f"{count:,}" for name, count in component.tokens.items()]
-    return ", ".join(counts) or "not tokenized"
-
-
-def _recall(component: ComponentSurvey) -> str:
-    pages = component.content.formulas_in_pages
-    return f"{component.content.formulas_kept / pages:.2%}" if pages else "no pages"
+        after = [f"{each.duplicates:,}", f"{each.dropped:,}", f"{each.content.formulas:,}", recall_text(each)]
+        rows.append([each.name, *(f"{count:,}" for count in counts), tokens_text(each), *after])
+    return cards(numbers) + "<h2>All components</h2>" + table(head, rows)
 
 
 def _composition(components: Sequence[ComponentSurvey]) -> str:
@@ -85,56 +122,5 @@ def _composition(components: Sequence[ComponentSurvey]) -> str:
     rows.append(["total", f"{all_published:,}", "100.0%", f"{sum(ours.values()):,}", "100.0%"])
     published = [PUBLISHED_TOKENS.get(name, 0) for name in names]
     picture = shares([("published", published), ("here", [ours.get(name, 0) for name in names])], names)
-    table = _table(["component", "published tokens", "share", f"{unit} here", "share"], rows)
-    return f"<h2>MathCode-Pile as published, and here</h2>{picture}{table}"
-
-
-def _component(component: ComponentSurvey, colour: str) -> str:
-    content = component.content
-    lengths = [(_length_label(power), content.lengths[power]) for power in sorted(content.lengths)]
-    summary = (
-        f"{content.documents:,} documents, {content.characters:,} characters, tokens: {_tokens(component)}. "
-        f"{component.duplicates:,} duplicates dropped. Formulas: {content.formulas:,}; "
-        f"formula recall of pages: {_recall(component)}."
-    )
-    parts = [
-        f"<h2>{escape(component.name)}</h2><p>{escape(summary)}</p>",
-        columns(lengths, "documents by length in characters", colour),
-        _stages(component.stages),
-        _counted("kinds", content.kinds, colour),
-        _counted("languages", content.languages, colour),
-        _counted("licences", content.licences, colour),
-        _counted("top domains", content.domains, colour),
-        _samples("Samples of what is kept", content.samples),
-    ]
-    return "".join(parts)
-
-
-def _length_label(power: int) -> str:
-    lower = 1 << (power - 1)
-    return f"{lower}+" if lower < 1024 else f"{lower >> 10}k+" if lower < 1 << 20 else f"{lower >> 20}M+"
-
-
-def _stages(stages: Sequence[StageSurvey]) -> str:
-    rows = [[stage.name, f"{stage.documents_in:,}", f"{stage.documents:,}", f"{stage.dropped:,}"] for stage in stages]
-    parts = [_table(["stage", "documents in", "out", "dropped"], rows)]
-    for stage in stages:
-        for kind, count in sorted(stage.reasons.items(), key=lambda item: -item[1]):
-            shown = [" ".join(f"{key}={value}" for key, value in row.items())[:400] for row in stage.samples.get(kind, [])]
-            parts.append(_samples(f"{stage.name}: {count:,} dropped: {kind}", shown))
-    return "".join(parts)
-
-
-def _samples(title: str, texts: Sequence[str]) -> str:
-    body = "".join(f"<pre>{escape(text)}</pre>" for text in texts)
-    return f"<details><summary>{escape(title)}</summary>{body}</details>" if texts else f"<p>{escape(title)}</p>"
-
-
-def _counted(title: str, counts: Counter[str], colour: str) -> str:
-    total = counts.total()
-    if not total:
-        return ""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(name, float(count), f"{count:,} ({count / total:.1%})") for name, count in ordered[:TOP]]
-    more = f"<p>and {len(ordered) - TOP:,} more</p>" if len(ordered) > TOP else ""
-    return f"<h3>{escape(title)}</h3>{bars(rows, colour)}{more}"
+    lines = table(["component", "published tokens", "share", f"{unit} here", "share"], rows)
+    return f"<h2>MathCode-Pile as published, and here</h2>{picture}{lines}"

@@ -2,7 +2,7 @@
 
 Decides: which folders belong together (``STAGE/COMPONENT`` below a recipe's folder, or a folder on its own), that the last
 stage's documents are the component, and what is counted: documents, tokens, lengths, languages, licences, domains, formulas,
-drops.
+scores, drops. An annotated sample is beside the stages, not one of them (``rounds.py``).
 Does not: draw (``page.py``), or tokenize: tokens come from the manifests of ``mathcoder tokenize``.
 """
 
@@ -13,27 +13,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
 from data_tools.pool import Report, run_tasks
 from data_tools.progress import Progress
+from data_tools.report.manifests import read_json
+from data_tools.report.rounds import Round, find_rounds
 from data_tools.rows import Row, RowReader
 from megatron_mathcoder.config.errors import DataError
 
-STAGES = ("prepare", "filter", "decontaminate", "dedup")
+STAGES = ("prepare", "filter", "execute", "decontaminate", "dedup")
+BESIDE = ("annotate",)
 SAMPLES = 3
 SAMPLE_CHARACTERS = 300
 LANGUAGE_CHARACTERS = 2000
 LANGUAGE_DISTANCE = 700
 """From here on the detector guesses: English prose has about 330, repeated or very short text more."""
 DUPLICATE = "duplicate"
+SCORE_BINS = 20
+PROGRAM_KINDS = ("code", "notebook")
 
 
 @dataclass(slots=True)
 class Content:
-    """Counts over documents; ``lengths`` by powers of two of characters."""
+    """Counts over documents; ``lengths`` by powers of two of characters, ``scores`` by name and twentieth."""
 
     documents: int = 0
     characters: int = 0
@@ -45,12 +48,15 @@ class Content:
     formulas: int = 0
     formulas_in_pages: int = 0
     formulas_kept: int = 0
+    scores: dict[str, Counter[int]] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
 
     def add(self, other: "Content") -> None:
         """Add another part's counts."""
         for name in ("lengths", "languages", "licences", "domains", "kinds"):
             getattr(self, name).update(getattr(other, name))
+        for name, bins in other.scores.items():
+            self.scores.setdefault(name, Counter()).update(bins)
         for name in ("documents", "characters", "formulas", "formulas_in_pages", "formulas_kept"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.samples = (self.samples + other.samples)[:SAMPLES]
@@ -67,6 +73,13 @@ class StageSurvey:
     dropped: int
     reasons: dict[str, int]
     samples: dict[str, list[dict[str, Any]]]
+    scores: Counter[int]
+    manifest: dict[str, Any]
+
+    @property
+    def score_name(self) -> str:
+        """The score that a filter judged by, "" for another stage."""
+        return str((self.manifest.get("settings") or {}).get("score", "")) if self.manifest.get("stage") == "filter" else ""
 
 
 @dataclass(slots=True)
@@ -77,6 +90,12 @@ class ComponentSurvey:
     stages: list[StageSurvey]
     content: Content
     tokens: dict[str, int]
+    rounds: list[Round]
+
+    @property
+    def dropped(self) -> int:
+        """Documents that were dropped by any stage."""
+        return sum(stage.dropped for stage in self.stages)
 
     @property
     def duplicates(self) -> int:
@@ -90,7 +109,7 @@ def find_components(folders: Sequence[Path]) -> dict[str, list[Path]]:
     for folder in folders:
         manifests = [folder / "manifest.json"] if (folder / "documents").is_dir() else sorted(folder.rglob("manifest.json"))
         for manifest in manifests:
-            if (manifest.parent / "documents").is_dir() and ".partial" not in str(manifest):
+            if (manifest.parent / "documents").is_dir() and ".partial" not in str(manifest) and not _is_beside(manifest):
                 found.setdefault(manifest.parent.name, []).append(manifest.parent)
     if not found:
         named = ", ".join(map(str, folders))
@@ -100,17 +119,13 @@ def find_components(folders: Sequence[Path]) -> dict[str, list[Path]]:
     return {name: sorted(paths, key=_stage_order) for name, paths in found.items()}
 
 
+def _is_beside(manifest: Path) -> bool:
+    return read_json(manifest).get("stage") in BESIDE
+
+
 def _stage_order(folder: Path) -> tuple[int, str]:
-    name = _read_json(folder / "manifest.json").get("stage", "")
+    name = read_json(folder / "manifest.json").get("stage", "")
     return (STAGES.index(name) if name in STAGES else len(STAGES), str(folder))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        raise DataError(f"{path} is not readable as JSON; make that stage again") from None
-    return value if isinstance(value, dict) else {}
 
 
 def survey(name: str, folders: Sequence[Path], roots: Sequence[Path], workers: int) -> ComponentSurvey:
@@ -122,32 +137,36 @@ def survey(name: str, folders: Sequence[Path], roots: Sequence[Path], workers: i
         done = dict(run_tasks(_count_part, [str(part) for part in parts], workers, progress))
     for index in range(len(parts)):
         content.add(done[index])
-    return ComponentSurvey(name, stages, content, _tokens(name, roots))
+    return ComponentSurvey(name, stages, content, _tokens(name, roots), find_rounds(name, roots))
 
 
 def _tokens(name: str, roots: Sequence[Path]) -> dict[str, int]:
     found: dict[str, int] = {}
     for root in roots:
         for path in sorted(root.rglob(f"{name}.manifest.json")):
-            tokens = _read_json(path).get("tokens")
+            tokens = read_json(path).get("tokens")
             if isinstance(tokens, int):
                 found[path.parent.name] = tokens
     return found
 
 
 def _stage(folder: Path) -> StageSurvey:
-    manifest = _read_json(folder / "manifest.json")
+    manifest = read_json(folder / "manifest.json")
     samples: dict[str, list[dict[str, Any]]] = {}
+    scores: Counter[int] = Counter()
     for part in sorted((folder / "dropped").glob("*.jsonl*")):
         for row in RowReader(InputSlice(str(part), 0, part.stat().st_size, 1, part.stat().st_size)):
             if isinstance(row, Row):
                 kind = samples.setdefault(reason_kind(str(row.value.get("reason", ""))), [])
                 if len(kind) < SAMPLES:
                     kind.append(row.value)
+                _count_score(scores, row.value.get("score"))
     documents_in, documents, dropped = (int(manifest.get(key) or 0) for key in ("documents_in", "documents", "dropped"))
     reasons = manifest.get("dropped_by_reason") or {}
     name = str(manifest.get("stage", folder.parent.name))
-    return StageSurvey(name, folder, documents_in, documents, dropped, reasons, samples)
+    # A recipe's folders of two rounds are called filter-1 and filter-2.
+    name = folder.parent.name if folder.parent.name.startswith(f"{name}-") else name
+    return StageSurvey(name, folder, documents_in, documents, dropped, reasons, samples, scores, manifest)
 
 
 def _count_part(path: str, report: Report) -> Content:
@@ -170,17 +189,31 @@ def _count(content: Content, text: str, metadata: Any) -> None:
     content.documents += 1
     content.characters += len(text)
     content.lengths[max(len(text), 1).bit_length()] += 1
-    content.languages[str(known.get("language") or _language(text))] += 1
+    kind = str(known.get("kind") or provenance.get("source") or "document")
+    translated = "translation" in known
+    content.kinds["translated code" if translated else kind] += 1
+    # A detector of languages takes Python for Latin.
+    is_code = translated or kind in PROGRAM_KINDS
+    content.languages["program text" if is_code else str(known.get("language") or _language(text))] += 1
     content.licences[str(provenance.get("licence") or "not stated")[:60]] += 1
-    content.kinds[str(known.get("kind") or provenance.get("source") or "document")] += 1
     if domain := urlsplit(str(provenance.get("url") or "")).hostname:
         content.domains[domain] += 1
-    content.formulas += _number(known.get("formulas_kept", known.get("formulas")))
-    if "formulas_kept" in known:
+    # Of a translated document these numbers are those of the page that it was made from.
+    if not translated:
+        content.formulas += _number(known.get("formulas_kept", known.get("formulas")))
+    if "formulas_kept" in known and not translated:
         content.formulas_in_pages += _number(known.get("formulas"))
         content.formulas_kept += _number(known["formulas_kept"])
+    scores = known.get("scores")
+    for name, score in scores.items() if isinstance(scores, dict) else ():
+        _count_score(content.scores.setdefault(str(name), Counter()), score)
     if len(content.samples) < SAMPLES:
         content.samples.append(text[:SAMPLE_CHARACTERS])
+
+
+def _count_score(bins: Counter[int], score: Any) -> None:
+    if isinstance(score, int | float) and 0 <= score <= 1:
+        bins[min(int(score * SCORE_BINS), SCORE_BINS - 1)] += 1
 
 
 def _number(value: Any) -> int:

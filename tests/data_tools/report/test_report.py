@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from data_tools.annotation.main import run as annotate
+from data_tools.filters.fasttext_filter import run as run_filter
+from data_tools.filters.train_filter import run as train_filter
 from data_tools.prepare import run as prepare
 from data_tools.report.main import run
 from data_tools.report.published import PUBLISHED_TOKENS
@@ -92,11 +95,43 @@ def test_the_published_composition_is_beside_ours(page: str) -> None:
 def test_the_page_stands_alone_and_escapes_what_documents_say(page: str) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;alert" in page
-    assert not re.search(r"(?:src|href)=", page)
+    assert not re.search(r"src=|href=(?!['\"]#)|url\(|@import", page)
     assert page.count("<svg") >= 4
     parser = Balanced()
     parser.feed(page)
     assert parser.open == []
+
+
+def test_a_sample_of_labels_is_no_stage_and_a_round_shows_its_evaluation(tmp_path: Path) -> None:
+    """The component is what the last stage left, not the annotated sample beside it."""
+    rows = [{"id": f"d{n}", "text": f"{PROSE} {n} {'sum' if n % 2 else 'tool'}"} for n in range(12)]
+    (tmp_path / "even.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[::2]))
+    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1::2]))
+    root = tmp_path / "recipe"
+    (root / "models").mkdir(parents=True)
+    inputs = [str(tmp_path / "even.jsonl"), str(tmp_path / "odd.jsonl")]
+    assert prepare([*inputs, "--output", str(root / "prepare/web")]) == 0
+    given = ["--annotator", "given", "--given", "*odd*=theory", "--given", "*even*=tool_usage", "--sample", "10"]
+    assert annotate([str(root / "prepare/web"), *given, "--output", str(root / "annotate-1/web")]) == 0
+    model = root / "models/web_round_1.bin"
+    learned = ["--annotated", str(root / "annotate-1/web"), "--output", str(model), "--bucket", "20000", "--dim", "10"]
+    assert train_filter(learned) == 0
+    kept = ["--model", str(model), "--threshold", "0", "--output", str(root / "filter-1/web")]
+    assert run_filter([str(root / "prepare/web"), *kept]) == 0
+    before = [path.stat().st_mtime_ns for path in sorted(root.rglob("*"))]
+    for name in ("a.html", "b.html"):
+        assert run([str(root), "--output", str(tmp_path / name), "--workers", "1"]) == 0
+    text = visible((tmp_path / "a.html").read_text())
+    assert "12 documents" in text
+    evaluation = json.loads(model.with_suffix(".json").read_bytes())
+    labels = json.loads((root / "annotate-1/web/manifest.json").read_bytes())["labels"]
+    shown = ", ".join(f"{count} {label}" for label, count in labels.items())
+    assert f"Labels by a person, by source: {shown} ({labels['theory']} related)" in text
+    assert f"Learned from {evaluation['training']} documents" in text
+    assert f"{evaluation['evaluation']['chosen']['precision']:.4f}" in text
+    assert "filter-1: scores of what is kept at the end" in text
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert before == [path.stat().st_mtime_ns for path in sorted(root.rglob("*"))]
 
 
 def test_folders_of_documents_are_components_too(folder: Path) -> None:
