@@ -98,7 +98,8 @@ class _SliceOutput:
 
     def keep(self, document: KeptRow) -> None:
         self._documents.write(document.to_json_line())
-        self.text_bytes += len(document.text.encode())
+        text = document.text
+        self.text_bytes += len(text) if text.isascii() else len(text.encode())
 
     def note(self, side: SideRow) -> None:
         self._side(side.folder).write(side.to_json_line())

@@ -8,9 +8,6 @@ Letters are bytes of UTF-8: ``0-9``, ``a-z`` (``A-Z`` become them) and all bytes
 its letters modulo 2**32, read off a running sum, so the cost does not depend on the window's length.
 """
 
-import re
-import unicodedata
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +19,6 @@ MAX_LETTERS = 2**20
 """Letters that are hashed at once: the tables of powers and the work of each step then stay in the processor's cache."""
 
 _BASE = 0x9E3779B1
-
-_DASHES = re.compile("[\u2010-\u2015\u2212]")
-_SIGNS = re.compile("[\u00a0-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u22ff\u3000-\u303f]")
 
 
 def _letter_table() -> bytes:
@@ -44,21 +38,17 @@ _POWERS = _powers(_BASE)
 _INVERSE_POWERS = _powers(pow(_BASE, -1, 2**32))
 
 
-def canonical(text: str) -> str:
-    """Return ``text`` with compatibility forms resolved (``x²`` is ``x2``), Unicode's dashes as ``-``, other signs as spaces."""
-    if text.isascii():
-        return text
-    if not unicodedata.is_normalized("NFKC", text):
-        text = unicodedata.normalize("NFKC", text)
-    return _SIGNS.sub(" ", _DASHES.sub("-", text))
-
-
 def letters_of(raw: bytes) -> tuple[Bytes, Places]:
     """Return the letters of UTF-8 text and the byte offset of each."""
     classes = np.frombuffer(raw.translate(_LETTER), dtype=np.uint8)
     # flatnonzero of booleans and take is three times as fast as indexing with the mask.
     places = np.flatnonzero(classes != 0)
     return classes.take(places), places
+
+
+def word_begins(places: Places) -> Places:
+    """Return which letters begin a word: those that do not stand right behind another. ``places`` are those of ``letters_of``."""
+    return np.flatnonzero(np.diff(places, prepend=-2) > 1)
 
 
 def running_sum(letters: Bytes) -> Hashes:

@@ -90,7 +90,7 @@ def _difference(found: Record, wanted: Record) -> str | None:
     for key, value in wanted.items():
         there = found.get(key)
         if key == "settings" and isinstance(there, dict):
-            for name in value.keys() | there.keys():
+            for name in sorted(value.keys() | there.keys()):
                 if there.get(name) != value.get(name):
                     return f"setting {name}: {there.get(name)!r} there, {value.get(name)!r} now"
         elif _without_paths(there) != _without_paths(value):

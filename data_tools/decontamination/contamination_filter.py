@@ -1,8 +1,8 @@
 """Drops documents that hold a benchmark item: whole or inside other text, as it is or with some words changed.
 
-Decides: what counts as holding one. A document does when a stretch of it covers at least ``MIN_COVERED`` of a passage's letters
-and has at least half of its numbers (otherwise it is another problem of the same kind), or when all of it is the question.
-Does not: search (``passage_index.py``), choose the passages (``passages.py``), or read benchmarks.
+Decides: what counts as holding one (``is_leak``): a stretch of the document covers enough of a passage's letters, holds little
+else, and has its numbers, since with other numbers it is another problem of its kind. Or all of the document is the question.
+Does not: search (``passage_index.py``), measure (``cover.py``), choose the passages (``passages.py``), or read benchmarks.
 """
 
 import functools
@@ -15,20 +15,27 @@ from typing import Any
 import numpy as np
 
 from data_tools.benchmarks import read_benchmark
-from data_tools.decontamination.passage_index import STRICT_LETTERS, Find, PassageIndex, strict_form
-from data_tools.decontamination.passages import Passage, passages_of
+from data_tools.canonical import canonical
+from data_tools.decontamination.cover import Cover
+from data_tools.decontamination.passage_index import PassageIndex
+from data_tools.decontamination.passages import STRICT_LETTERS, Passage, passages_of, strict_form
 from data_tools.document import Document, Dropped
-from data_tools.letters import MAX_LETTERS, canonical, letters_of
+from data_tools.letters import MAX_LETTERS, letters_of
 
-MIN_COVERED = 0.73
-MIN_DIGITS = 0.7
-NEARLY_ALL = 0.85
-FEWEST_DIGITS = 0.5
+MIN_COVERED, MIN_COVERED_SHORT, LESS_PER_LETTER = 0.72, 0.9, 0.0025
+"""The share of a passage that must be covered falls with its letters, from 0.9 to 0.72 at 72."""
+MORE_WITHOUT_NUMBERS = 0.02
+MIN_DENSITY = 0.6
+SAME_NUMBERS = 0.5
+"""Of the digits of both, more must be shared."""
+NEARLY_ALL_WORDS, NEARLY_ALL = 0.85, 0.9
+LONG_LETTERS = 64
+
 BATCH_BYTES = 2**18
 OVERLAP_BYTES = 2**15
 """How much of a long document the next piece repeats, so that no passage is cut in two unseen."""
 SHOWN_CHARACTERS = 500
-VERSION = 1
+VERSION = 2
 """Raised when the decision changes, so that an output of the older one is not taken for this one's."""
 
 
@@ -62,17 +69,14 @@ class LeakSearch:
         for owners, raw, bounds in _pieces(raws):
             for piece, find in self._index.finds(raw, bounds):
                 known = best[owners[piece]]
-                if (known is None or find.covered > known.covered) and self._is_leak(find):
-                    found = raw[find.begin : find.end].decode("utf-8", "replace")[:SHOWN_CHARACTERS]
-                    best[owners[piece]] = Leak(self.passages[find.passage], find.covered, found)
+                cover, passage = find.cover, self.passages[find.passage]
+                if (known is None or cover.share > known.covered) and is_leak(passage, cover):
+                    found = raw[cover.begin : cover.end].decode("utf-8", "replace")[:SHOWN_CHARACTERS]
+                    best[owners[piece]] = Leak(passage, cover.share, found)
         for number, raw in enumerate(raws):
             if best[number] is None and len(raw) <= 8 * self._longest_alone:
                 best[number] = self._whole(raw)
         return best
-
-    def _is_leak(self, find: Find) -> bool:
-        least = FEWEST_DIGITS if find.covered >= NEARLY_ALL else MIN_DIGITS
-        return find.covered >= MIN_COVERED and find.digits >= least
 
     def _whole(self, raw: bytes) -> Leak | None:
         passage = self._alone.get(letters_of(raw)[0].tobytes())
@@ -81,6 +85,23 @@ class LeakSearch:
         if passage is None or (very_short and strict_form(text) != strict_form(passage.text)):
             return None
         return Leak(passage, 1.0, text[:SHOWN_CHARACTERS])
+
+
+def is_leak(passage: Passage, cover: Cover) -> bool:
+    """Say whether a stretch that covers ``passage`` like this holds it.
+
+    Without the same numbers it does when the passage has none and nearly all of it is there, or when a long one lacks a number
+    and none stands in its place.
+    """
+    length, has_numbers = len(passage.letters), any(48 <= letter <= 57 for letter in passage.letters)
+    least = MIN_COVERED_SHORT + (0 if has_numbers else MORE_WITHOUT_NUMBERS) - LESS_PER_LETTER * length
+    if cover.share < max(MIN_COVERED, least) or cover.density < MIN_DENSITY:
+        return False
+    if cover.numbers > SAME_NUMBERS:
+        return True
+    if not has_numbers:
+        return cover.share >= NEARLY_ALL_WORDS
+    return not cover.foreign and cover.share >= NEARLY_ALL and length >= LONG_LETTERS
 
 
 def _pieces(raws: Sequence[bytes]) -> Iterator[tuple[list[int], bytes, np.ndarray[Any, np.dtype[np.int64]]]]:

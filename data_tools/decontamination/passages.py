@@ -6,7 +6,6 @@ Does not: search (``passage_index.py``).
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,66 +14,101 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_tools.benchmarks import BenchmarkItem
-from data_tools.decontamination.cover import LetterWeights
-from data_tools.letters import canonical, letters_of
+from data_tools.canonical import canonical
+from data_tools.decontamination.cover import LetterWeights, Wording
+from data_tools.letters import letters_of, word_begins
 
 MIN_LETTERS = 6
-"""Fewer letters cannot be found inside a text."""
+STRICT_LETTERS = 10
+"""Below this many, no word may be changed, and operators count: ``2 + 2`` is not ``2 / 2``."""
+MIN_STRICT_TOKENS = 6
+"""A question of fewer letters is found by its numbers and operators, when there are so many: ``-6 + (25 + -7 - -6)``."""
 MIN_WORDING_LETTERS = 24
-"""A question without a digit or an operator must have so many: ``Which is the best buy?`` is a phrase that anyone may write."""
-MIN_WORDING_WEIGHT = 160.0
-"""And it must weigh so much (``cover.LetterWeights``): ``Which of the following is not true?`` weighs 135."""
+"""A question without a digit or an operator must have so many to be found with words changed."""
+MIN_RARE_LETTERS = 15.5
+"""And so many letters' worth of rare wording (``cover.LetterWeights``): ``Which of the following is not true?`` has 13."""
+MIN_SENTENCE_LETTERS = 12
+"""Below that, a wording is found to the letter and as a whole sentence, if it has so many: ``Which is the best buy?``."""
 MIN_SOLUTION_LETTERS = 120
 """A shorter solution (``The answer is 5.``) is no evidence of a leak."""
 LONG_QUESTION_LETTERS = 64
-"""A question that several items share has their choices added to it, unless it is longer than this."""
+"""A shorter question is looked for with its choices too."""
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>|####")
 _SPECIFIC = re.compile(r"[0-9=^+*<>_\\]")
+_STOCK = re.compile(
+    r"which( one)?( of (the following|these))?( statements?)? (is|are|is/are)( not| always| necessarily)?"
+    r" (true|false|correct|incorrect)\W*",
+    re.IGNORECASE,
+)
+"""Asked everywhere, about anything."""
+_STRICT = re.compile(r"[^\W_]+|[+*/^=<>|%]")
 
 Kind = Literal["question", "solution"]
+Where = Literal["anywhere", "sentence", "alone"]
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text to look for. ``letters`` are its bytes by ``letters_of``, ``weights`` a number for each.
+    """A text to look for. ``wording`` is its letters and words, ``weights`` a number for each letter.
 
-    ``alone`` means: only a document that is nothing else counts.
+    ``where`` it counts: anywhere; as a sentence to the letter; or only as all of a document.
     """
 
     benchmark: str
     item: str
     kind: Kind
     text: str
-    letters: bytes
+    wording: Wording
     weights: NDArray[np.float32]
-    alone: bool
+    where: Where
+
+    @property
+    def letters(self) -> bytes:
+        """The letters of ``text``, by ``letters_of``."""
+        return self.wording.letters
 
 
 def passages_of(items: Sequence[BenchmarkItem]) -> list[Passage]:
     """Return the passages of all items, in order."""
     texts = [(item, kind, canonical(text).strip()) for item, kind, text in _texts(items)]
-    letters = [letters_of(text.encode("utf-8", "replace"))[0].tobytes() for _, _, text in texts]
-    weights = LetterWeights(letters)
+    wordings = [_wording(text) for _, _, text in texts]
+    weights = LetterWeights([wording.letters for wording in wordings])
     passages = []
-    for (item, kind, text), found in zip(texts, letters, strict=True):
-        if len(found) >= (MIN_SOLUTION_LETTERS if kind == "solution" else 1):
-            weight = weights.of(found)
-            alone = kind == "question" and _is_ordinary(text, weight)
-            passages.append(Passage(item.benchmark, item.id, kind, text, found, weight, alone))
+    for (item, kind, text), wording in zip(texts, wordings, strict=True):
+        if len(wording.letters) >= (MIN_SOLUTION_LETTERS if kind == "solution" else 1):
+            weight = weights.of(wording.letters)
+            where = _where(text, weight) if kind == "question" else "anywhere"
+            passages.append(Passage(item.benchmark, item.id, kind, text, wording, weight, where))
     return passages
 
 
+def _wording(text: str) -> Wording:
+    letters, places = letters_of(text.encode("utf-8", "replace"))
+    return Wording(letters.tobytes(), word_begins(places))
+
+
 def _texts(items: Sequence[BenchmarkItem]) -> Iterator[tuple[BenchmarkItem, Kind, str]]:
-    asked = Counter((item.question, item.benchmark) for item in items)
     for item in items:
-        shared = asked[item.question, item.benchmark] > 1 and len(item.question) < LONG_QUESTION_LETTERS
-        yield item, "question", f"{item.question} {item.choices}" if shared else item.question
+        yield item, "question", item.question
+        if item.choices and len(item.question) < LONG_QUESTION_LETTERS:
+            yield item, "question", f"{item.question} {item.choices}"
         yield item, "solution", _CALCULATOR.sub(" ", item.solution)
 
 
-def _is_ordinary(text: str, weights: NDArray[np.float32]) -> bool:
-    """Say whether a question is so short, or so commonly worded, that it is found in texts that never saw the benchmark."""
+def _where(text: str, weights: NDArray[np.float32]) -> Where:
+    """Say where a question counts: one that is short or commonly worded is also found in texts that never saw the benchmark."""
+    if _STOCK.fullmatch(text):
+        return "alone"
     if _SPECIFIC.search(text):
-        return len(weights) < MIN_LETTERS
-    return len(weights) < MIN_WORDING_LETTERS or float(weights.sum()) < MIN_WORDING_WEIGHT
+        return "anywhere" if len(weights) >= MIN_LETTERS or len(strict_form(text)) >= MIN_STRICT_TOKENS else "alone"
+    if len(weights) >= MIN_WORDING_LETTERS and float(weights.sum()) >= MIN_RARE_LETTERS:
+        return "anywhere"
+    return "sentence" if len(weights) >= MIN_SENTENCE_LETTERS else "alone"
+
+
+def strict_form(text: str) -> list[str]:
+    """Return the words and operators of ``text`` from its first word to its last; minus signs and brackets get lost easily."""
+    found = _STRICT.findall(text.lower())
+    words = [index for index, token in enumerate(found) if token[0].isalnum()]
+    return found[words[0] : words[-1] + 1] if words else []

@@ -15,7 +15,8 @@ import rensa
 import xxhash
 from numpy.typing import NDArray
 
-from data_tools.letters import MAX_LETTERS, canonical, hashes_at, letters_of, running_sum
+from data_tools.canonical import canonical
+from data_tools.letters import MAX_LETTERS, hashes_at, letters_of, running_sum, word_begins
 
 SHINGLE_WORDS = 4
 BANDS, ROWS = 20, 6
@@ -66,7 +67,7 @@ def sign(texts: Sequence[str]) -> Signatures:
 def _words(raws: Sequence[bytes]) -> tuple[Word, NDArray[np.bool_], NDArray[np.int64]]:
     """Return the hash of every word, whether it is a number, and where each text's words begin (and the last's end)."""
     letters, places = letters_of(b"\n".join(raws))
-    starts = np.flatnonzero(np.diff(places, prepend=-2) > 1)
+    starts = word_begins(places)
     hashes = hashes_at(running_sum(letters), starts, np.append(starts[1:], len(letters))).astype(np.uint64)
     digits = (letters >= ord("0")) & (letters <= ord("9"))
     is_number = np.maximum.reduceat(digits, starts) if len(starts) else digits

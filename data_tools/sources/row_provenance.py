@@ -15,12 +15,13 @@ _NAMES = {
     "date": ("date", "timestamp", "crawl_date", "fetch_time", "created"),
     "licence": ("licence", "license", "licenses", "max_stars_repo_licenses"),
 }
+_ALL_NAMES = frozenset(name for names in _NAMES.values() for name in names)
 _NESTED = ("metadata", "meta")
 
 
 def known_origin(row: dict[str, Any]) -> dict[str, str]:
     """Return those of ``url``, ``date`` and ``licence`` that ``row`` has, as text."""
-    levels = list(_levels(row))
+    levels = [level for level in _levels(row) if not _ALL_NAMES.isdisjoint(level)]
     found: dict[str, str] = {}
     for key, names in _NAMES.items():
         for value in (level[name] for level in levels for name in names if level.get(name)):

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_tools.letters import canonical, hashes_at, letters_of, running_sum, window_hashes, winnowed
+from data_tools.canonical import canonical
+from data_tools.letters import hashes_at, letters_of, running_sum, window_hashes, winnowed
 
 
 def letters(text: str) -> bytes:
