@@ -71,7 +71,7 @@ def ask(entry: ModelEntry, tasks: list[Task], config: EvaluationConfig) -> None:
     section = config.evaluation
     with ExitStack() as stack:
         model = stack.enter_context(open_model(_exported(entry.path, folder), section.batch_size))
-        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl"))
+        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl", again=True))
         sandbox = None
         if any(task.protocol.rounds for task in tasks):
             sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=section.timeout_seconds)))

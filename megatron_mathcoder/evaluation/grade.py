@@ -38,6 +38,7 @@ BENCHMARKS = (
     "math",
 )
 """Names looked for in a path, the more particular ones first."""
+SHOWN_UNDECIDED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,16 @@ def run(argv: list[str]) -> int:
         "files", nargs="+", metavar="FILE", help=".jsonl, .jsonl.gz or .jsonl.zst with completion and ground_truth"
     )
     parser.add_argument("--grader", choices=Graders.NAMES, default="strict", help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print nothing but the JSON object; what is undecided goes to standard error"
+    )
     parser.add_argument("--verdicts", type=output_path, metavar="FILE", help="write every verdict with its reason (JSONL)")
     parser.add_argument(
         "--disagreements", type=output_path, metavar="FILE", help="write the rows judged otherwise than recorded (JSONL)"
     )
     arguments = parser.parse_args(argv)
+    for path in filter(None, (arguments.verdicts, arguments.disagreements)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with Graders() as graders:
         rows, counts = _judged(arguments.files, graders, arguments.grader)
     for path, wanted in ((arguments.verdicts, rows), (arguments.disagreements, [row for row in rows if _disagrees(row)])):
@@ -72,7 +77,8 @@ def run(argv: list[str]) -> int:
             with atomic_file(path) as stream:
                 stream.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in wanted)
     if not arguments.json:
-        _print_summary(counts, rows)
+        _print_summary(counts)
+    _print_undecided(rows)
     print(json.dumps(counts))
     return 0
 
@@ -152,11 +158,17 @@ def benchmark_of(path: str) -> str:
     return next((name for place in places for name in BENCHMARKS if name in place.replace("-", "_")), "")
 
 
-def _print_summary(counts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _print_summary(counts: dict[str, Any]) -> None:
     total = max(counts["total"], 1)
     shares = ", ".join(
         f"{counts[status]} {status} ({100 * counts[status] / total:.2f} %)" for status in ("right", "wrong", "undecided")
     )
     print(f"{counts['total']} rows by {counts['grader']}: {shares}")
-    for row in [row for row in rows if row["verdict"] == "undecided"][:10]:
+
+
+def _print_undecided(rows: list[dict[str, Any]]) -> None:
+    undecided = [row for row in rows if row["verdict"] == "undecided"]
+    for row in undecided[:SHOWN_UNDECIDED]:
         print(f"undecided: {row['file']}:{row['line']}: {row['reason']}", file=sys.stderr)
+    if len(undecided) > SHOWN_UNDECIDED:
+        print(f"undecided: {len(undecided) - SHOWN_UNDECIDED} more; --verdicts FILE writes them all", file=sys.stderr)

@@ -15,6 +15,9 @@ MAX_POWER_BITS = 100_000
 
 Scalar = int | float | complex | bool
 
+_CONSTANTS = {"pi": math.pi, "tau": math.tau}
+"""What ``from math import *`` made of a Greek letter."""
+
 _FUNCTIONS: dict[str, Callable[..., float]] = {
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh,
     "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "exp": math.exp, "sqrt": math.sqrt, "log": math.log,
@@ -57,8 +60,8 @@ def _value(tree: Tree, names: Mapping[str, Scalar]) -> Scalar:
     operation, *rest = tree
     if operation == "symbol" and rest[0] in names:
         return names[rest[0]]  # type: ignore[index]
-    if operation == "constant" and rest[0] == "pi":
-        return math.pi
+    if operation in ("constant", "symbol") and rest[0] in _CONSTANTS:
+        return _CONSTANTS[str(rest[0])]
     if operation in ("symbol", "constant", "call", "list", "transpose"):
         raise NotUnderstood(f"{rest[:1]} has no value")
     if operation == "multiply":

@@ -109,7 +109,7 @@ def _solve_file(loop: ToolLoop, arguments: argparse.Namespace) -> int:
     problems = list(read_problems(arguments.problems))
     settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
     settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
-    with PredictionLog(arguments.output) as log:
+    with PredictionLog(arguments.output, again=True) as log:
         _check_same_settings(log, settings)
         left = [problem for problem in problems if problem[0] not in log.rows]
         with CountProgress("generate", len(problems), "problems", len(problems) - len(left)) as progress:

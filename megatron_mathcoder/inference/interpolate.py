@@ -22,7 +22,7 @@ from data_tools.arguments import positive_int
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.parts import atomic_file, write_json
-from data_tools.progress import Progress
+from data_tools.progress import CountProgress
 from data_tools.stage import check_conservation, code_version
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.inference.generate import read_rows
@@ -56,17 +56,16 @@ def run(argv: list[str]) -> int:
     pairs = draw_pairs(easy, hard, arguments.count, arguments.seed)
     arguments.output.mkdir(parents=True, exist_ok=True)
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature)
-    with open_model(arguments.model) as model, PredictionLog(arguments.output / "replies.jsonl") as log:
+    with open_model(arguments.model) as model, PredictionLog(arguments.output / "replies.jsonl", again=True) as log:
         settings = {"model": model.name, "seed": arguments.seed, "temperature": arguments.temperature}
         if other := [row for row in log.rows.values() if row["settings"] != settings]:
             raise ConfigError(f"{log.path}: its rows have {other[0]['settings']}, this run {settings}; name another --output")
-        with Progress("interpolate", len(pairs), "problems") as progress:
-            left = {name: pair for name, pair in pairs.items() if name not in log.rows}
-            progress.resumed(len(pairs) - len(left), len(pairs) - len(left))
+        left = {name: pair for name, pair in pairs.items() if name not in log.rows}
+        with CountProgress("interpolate", len(pairs), "problems", len(pairs) - len(left)) as progress:
             requests = _requests(left, sampling, arguments.seed, is_chat=arguments.model.startswith("http"))
-            for done, reply in enumerate(model.complete(requests), len(pairs) - len(left) + 1):
+            for done, reply in enumerate(model.complete(requests), 1):
                 log.append(_row(reply) | {"settings": settings})
-                progress.show(done, done)
+                progress.show(done)
         funnel = publish(pairs, log.rows, arguments.output)
     write_json(arguments.output / "manifest.json", {"verb": "interpolate", "settings": settings} | funnel | code_version())
     reasons = ", ".join(f"{count} {reason}" for reason, count in funnel["dropped_by_reason"].items())
@@ -118,7 +117,8 @@ def _requests(pairs: dict[str, Pair], sampling: Sampling, seed: int, *, is_chat:
 def _row(reply: Reply) -> dict[str, Any]:
     choice = reply.choices[0] if reply.choices else None
     text, finish = (choice.text, choice.finish_reason) if choice else ("", "")
-    return {"id": reply.request.tag, "outcome": reply.outcome, "error": reply.error, "text": text, "finish_reason": finish}
+    ended = "answer" if reply.outcome == "ok" else "failed"
+    return {"id": reply.request.tag, "ended": ended, "error": reply.error, "text": text, "finish_reason": finish}
 
 
 def publish(pairs: dict[str, Pair], rows: dict[str, dict[str, Any]], output: Path) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def publish(pairs: dict[str, Pair], rows: dict[str, dict[str, Any]], output: Pat
 
 def new_problem(row: dict[str, Any], easy: str, hard: str) -> tuple[str, str]:
     """Return the problem in a reply, and why it is not taken or ""."""
-    if row["outcome"] != "ok":
+    if row["ended"] == "failed":
         return "", f"no reply: {row['error']}"
     if row["finish_reason"] == "length":
         return "", "cut off: the reply was not finished"

@@ -23,7 +23,7 @@ from data_tools.arguments import positive_int
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Sampling
 from data_tools.parts import atomic_file, write_json
-from data_tools.progress import Progress
+from data_tools.progress import CountProgress
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.stage import check_conservation, code_version
@@ -54,7 +54,7 @@ def run(argv: list[str]) -> int:
     if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
         raise DataError(f"problem {twice[0]!r} comes twice; give each problem an id of its own")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with PredictionLog(arguments.output / "trajectories.jsonl") as log:
+    with PredictionLog(arguments.output / "trajectories.jsonl", again=True) as log:
         settings = _sample_all(problems, arguments, log)
         funnel = publish(problems, arguments.samples, log.rows, arguments.output)
     write_json(arguments.output / "manifest.json", {"verb": "solve", "settings": settings} | funnel | code_version())
@@ -107,7 +107,9 @@ def _sample_all(problems: Sequence[Problem], arguments: argparse.Namespace, log:
         settings |= {"temperature": arguments.temperature, "max_new_tokens": arguments.max_new_tokens}
         _check_same(log, settings)
         sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=arguments.timeout_seconds)))
-        progress = stack.enter_context(Progress("solve", len(problems) * arguments.samples, "samples"))
+        there = sum(f"{each.id}/{number}" in log.rows for each in problems for number in range(arguments.samples))
+        progress = CountProgress("solve", len(problems) * arguments.samples, "samples", there)
+        stack.enter_context(progress)
         done = 0
         for number in range(arguments.samples):
             # Requests that are equal get equal draws, so each sample has a seed of its own.
@@ -119,12 +121,10 @@ def _sample_all(problems: Sequence[Problem], arguments: argparse.Namespace, log:
                 rounds=arguments.rounds,
             )
             left = [(f"{each.id}/{number}", each.text) for each in problems if f"{each.id}/{number}" not in log.rows]
-            done += len(problems) - len(left)
-            progress.resumed(len(problems) - len(left), done)
             for trajectory in loop.run(left):
                 log.append(trajectory.to_row() | {"settings": settings})
                 done += 1
-                progress.show(done, done)
+                progress.show(done)
     return settings
 
 

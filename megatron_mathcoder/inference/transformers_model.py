@@ -136,7 +136,7 @@ class TransformersModel:
                     input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
                 )
                 cache = output.past_key_values
-                ids = self._step(rows, output.logits[:, -1].float()).unsqueeze(1)
+                ids = self._step(rows, self._of_pieces(output.logits[:, -1])).unsqueeze(1)
                 going = [index for index, row in enumerate(rows) if not row.finish_reason]
                 if len(going) < len(rows):
                     kept = torch.tensor(going, dtype=torch.long)
@@ -145,6 +145,10 @@ class TransformersModel:
                     if rows:
                         cache.batch_select_indices(kept)
                 mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+
+    def _of_pieces(self, logits: Any) -> Any:
+        """Return fp32 logits [rows, pieces] without those of the vocabulary's padding, which training leaves out as well."""
+        return logits[:, : self.tokenizer.vocab_size].float()
 
     def _step(self, rows: list[_Row], logits: Any) -> Any:
         """Choose the next token of each row from ``logits`` [rows, vocabulary] and note what has ended. Returns ids [rows]."""
@@ -202,7 +206,7 @@ class TransformersModel:
             reason = f"the text has {len(ids)} tokens, the model takes {self._limit}"
             return Reply(request=request, outcome="failed", error=reason, prompt_tokens=len(ids))
         with torch.inference_mode():
-            logits = self.model(torch.tensor([ids])).logits[0].float()
+            logits = self._of_pieces(self.model(torch.tensor([ids])).logits[0])
         picked = logits[:-1].log_softmax(-1).gather(1, torch.tensor(ids[1:]).unsqueeze(1)).squeeze(1).tolist()
         start = 0 if self.tokenizer.bos_id is None else 1
         values = [None, *picked][start:]

@@ -98,6 +98,20 @@ def test_our_predictions_and_bad_rows_are_counted(tmp_path: Path, capsys: pytest
     assert "predictions.jsonl:4: the row cannot be judged: malformed JSON" in captured.err
 
 
+def test_a_file_cut_off_within_its_compression_is_graded_as_far_as_it_goes_and_said_to_be(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut-wrong.jsonl.gz").write_bytes((recorded / RECORDED_FILES[1]).read_bytes()[:20_000])
+    verdicts = tmp_path / "new folder/verdicts.jsonl"
+    assert main(["grade", str(tmp_path), "--grader", "mathcoder", "--json", "--verdicts", str(verdicts)]) == 0
+    captured = capsys.readouterr()
+    counts = json.loads(captured.out)
+    assert (counts["undecided"], counts["total"]) == (1, counts["wrong"] + 1)
+    assert counts["total"] == len(verdicts.read_text().splitlines()) > 20
+    assert "cut-wrong.jsonl.gz" in captured.err
+    assert "the row cannot be judged: " in captured.err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -49,6 +49,7 @@ def test_every_recorded_model_answer_is_reproduced(recorded: Path) -> None:
         ("2", "\\sqrt{4}"),
         ("6", "3!"),
         ("1,2", "[1,2]"),
+        ("6.28", "\\tau"),  # the function's module had imported all of math
     ],
 )
 def test_what_the_rule_accepts(gold: str, answer: str) -> None:

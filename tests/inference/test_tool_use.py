@@ -14,7 +14,6 @@ from data_tools.llm.interface import Choice, Sampling
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.cli import main
 from megatron_mathcoder.config.errors import DataError
-from megatron_mathcoder.inference.prediction_log import PredictionLog
 from megatron_mathcoder.inference.tool_format import Fences, Lce, clipped
 from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory, replay, trajectory_from_row
 from tests.inference.conftest import Scripted
@@ -139,21 +138,6 @@ def test_a_trajectory_is_replayed_from_its_row(sandbox: Sandbox) -> None:
     assert replay(again, sandbox) == []
     changed = json.loads(json.dumps(done.to_row()).replace('"42"', '"43"'))
     assert replay(trajectory_from_row(changed), sandbox) == [("43", "42")]
-
-
-def test_a_log_cuts_half_a_line_off_and_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "p.jsonl"
-    with PredictionLog(path) as log:
-        log.append({"id": "a"})
-    with path.open("ab") as stream:
-        stream.write(b'{"id": "b", "te')
-    with PredictionLog(path) as log:
-        assert list(log.rows) == ["a"]
-        log.append({"id": "c"})
-    assert path.read_text() == '{"id":"a"}\n{"id":"c"}\n'
-    path.write_text("no json\n")
-    with pytest.raises(DataError, match=r"p\.jsonl: line 1 is no row of ours"):
-        PredictionLog(path)
 
 
 def problems(path: Path, count: int) -> Path:

@@ -35,6 +35,22 @@ def test_a_batch_writes_what_each_prompt_gets_alone_and_what_transformers_writes
     assert model.tokenizer.decode(output[0, 1:].tolist()) == PROMPTS[0] + together[PROMPTS[0]]
 
 
+def test_padding_of_the_vocabulary_is_never_written_and_has_no_share_of_the_probability(
+    model: TransformersModel, tiny_model: Path
+) -> None:
+    padded = TransformersModel(tiny_model)
+    pieces = padded.tokenizer.vocab_size
+    padded.model.resize_token_embeddings(2 * pieces)
+    head = padded.model.get_output_embeddings().weight
+    with torch.no_grad():
+        head[pieces:] = 3 * head[:pieces]
+        assert padded.model(torch.tensor([[1, 5, 6]])).logits[0, -1].argmax() >= pieces
+    assert texts(padded, Sampling(max_tokens=12)) == texts(model, Sampling(max_tokens=12))
+    scored = Request("import os", Sampling(max_tokens=0, echo=True, logprobs=0))
+    first, second = (next(iter(each.complete([scored]))).choices[0].logprobs for each in (padded, model))
+    assert first == second
+
+
 def test_draws_depend_on_the_seed_and_not_on_the_neighbours(model: TransformersModel) -> None:
     sampling = Sampling(max_tokens=12, temperature=1.0, seed=7)
     together = texts(model, sampling)
