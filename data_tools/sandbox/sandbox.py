@@ -187,7 +187,7 @@ class Sandbox:
     def _remedy(self) -> str:
         return (
             "use a machine with Linux 5.13 or newer and Landlock on, or say which walls suffice with --sandbox-floor "
-            f"(now {','.join(self.floor)})"
+            f"(evaluation.sandbox_floor in a recipe; now {','.join(self.floor)})"
         )
 
     def describe(self) -> str:

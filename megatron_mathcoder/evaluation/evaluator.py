@@ -7,6 +7,7 @@ Does not: decode, judge, or draw; each has its file.
 
 import argparse
 import json
+import zlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from checkpoints_convert.megatron_to_hf import export
 from data_tools.parts import atomic_file, write_json
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
+from megatron_mathcoder.config.checksums import read_checksums
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.config.loader import load_recipe
 from megatron_mathcoder.evaluation import recipe, report, results
@@ -70,25 +72,35 @@ def ask(entry: ModelEntry, tasks: list[Task], config: EvaluationConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     section = config.evaluation
     with ExitStack() as stack:
-        model = stack.enter_context(open_model(_exported(entry.path, folder), section.batch_size))
-        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl", again=True))
         sandbox = None
         if any(task.protocol.rounds for task in tasks):
-            sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=section.timeout_seconds)))
+            limits = Limits(cpu_seconds=section.timeout_seconds)
+            sandbox = stack.enter_context(Sandbox(limits, floor=section.sandbox_floor))
+        model = stack.enter_context(open_model(_exported(entry.path, folder), section.batch_size))
+        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl", again=True))
         for task in tasks:
             predict(model, task, section, log, sandbox)
 
 
 def _exported(path: str, folder: Path) -> str:
-    """Return the path of a model that can be opened: a checkpoint of ours is exported beside its predictions, once."""
+    """Return the path of a model that can be opened: a checkpoint of ours is exported beside its predictions, once.
+
+    The folder's name tells one content of a checkpoint from another: a run that was done anew ends in the same ``iter_N``.
+    """
     place = Path(path)
     if not place.is_dir() or (place / "config.json").is_file():
         return path
     checkpoint = find_good_checkpoint(place)
-    target = folder / f"hf-{checkpoint.name}"
+    target = folder / f"hf-{checkpoint.name}-{_fingerprint(checkpoint)}"
     if not (target / "config.json").is_file():
         export(checkpoint, target)
     return str(target)
+
+
+def _fingerprint(checkpoint: Path) -> str:
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
+    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return f"{zlib.crc32(repr(read_checksums(checkpoint) or sizes).encode()):08x}"
 
 
 def judge(config: EvaluationConfig, tasks: list[Task], contaminated: set[tuple[str, str]] | None) -> Judged:

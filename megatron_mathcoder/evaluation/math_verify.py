@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from data_tools.answers.compare import Verdict
+from megatron_mathcoder.config.errors import PlatformError
 
 if TYPE_CHECKING:
     from data_tools.sandbox.sandbox import Sandbox
@@ -66,7 +67,10 @@ class SymbolicLayer:
         except ImportError:
             self._missing = "Math-Verify is not installed"
             return
-        self._sandbox = self._start()
+        try:
+            self._sandbox = self._start()
+        except PlatformError as error:
+            self._missing = f"Math-Verify is not asked: {error}"
 
     def close(self) -> None:
         """End the sandbox, if one was started."""

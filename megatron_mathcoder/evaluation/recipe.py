@@ -6,6 +6,7 @@ Decides: the keys of a recipe for ``mathcoder evaluate``. Does not: read TOML (`
 from dataclasses import dataclass
 from typing import Literal
 
+from data_tools.sandbox.walls import DEFAULT_FLOOR
 from megatron_mathcoder.config.errors import ConfigError
 
 BenchmarkName = Literal[
@@ -66,6 +67,8 @@ class EvaluationSection:
     """Of the draws when the temperature is not 0."""
     timeout_seconds: float = 10.0
     """CPU seconds of one block of code."""
+    sandbox_floor: tuple[str, ...] = DEFAULT_FLOOR
+    """Walls of the sandbox without which no code is run."""
     contamination: str = ""
     """JSONL of contaminated items, each row with benchmark and id; "" when not known."""
 

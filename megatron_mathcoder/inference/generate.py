@@ -7,7 +7,8 @@ Does not: decode (the language model does), run code (``tool_use``), or grade.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from data_tools.inputs import InputSlice, find_files
 from data_tools.llm.interface import LanguageModel, Request, Sampling
 from data_tools.progress import CountProgress
 from data_tools.rows import BadRow, RowReader
-from data_tools.sandbox.arguments import seconds
+from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError, DataError
@@ -43,10 +44,11 @@ def run(argv: list[str]) -> int:
         raise ConfigError("--problems needs --output FILE.jsonl, where trajectories go as they end")
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
     with ExitStack() as stack:
+        # The sandbox first: a machine that cannot have one says so before a model is loaded.
+        sandbox = stack.enter_context(_sandbox(arguments)) if arguments.execute else None
         model = stack.enter_context(open_model(arguments.model, arguments.batch_size))
         if arguments.problems is None and not arguments.execute:
             return _continue(model, _prompt(arguments), sampling)
-        sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=arguments.timeout_seconds))) if arguments.execute else None
         loop = ToolLoop(
             model=model,
             sandbox=sandbox,
@@ -75,14 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch-size", type=positive_int, default=DEFAULT_BATCH, metavar="N", help="prompts at a time, in process"
     )
-    parser.add_argument(
-        "--timeout_seconds", "--timeout-seconds", type=seconds, default=10.0, metavar="N", help="CPU time of a block"
-    )
+    add_timeout(parser)
+    add_floor(parser)
     parser.add_argument(
         "--output-characters", type=positive_int, default=1000, metavar="N", help="of a block's output that are kept"
     )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the code of recorded trajectories again and compare")
     return parser
+
+
+def _sandbox(arguments: argparse.Namespace) -> Sandbox:
+    return Sandbox(Limits(cpu_seconds=arguments.timeout_seconds), floor=arguments.sandbox_floor)
 
 
 def _prompt(arguments: argparse.Namespace) -> str:
@@ -107,6 +112,7 @@ def _solve_one(loop: ToolLoop, problem: str) -> int:
 
 def _solve_file(loop: ToolLoop, arguments: argparse.Namespace) -> int:
     problems = list(read_problems(arguments.problems))
+    check_ids(name for name, _ in problems)
     settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
     settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
     with PredictionLog(arguments.output, again=True) as log:
@@ -132,6 +138,12 @@ def _check_same_settings(log: PredictionLog, settings: dict[str, Any]) -> None:
             )
 
 
+def check_ids(names: Iterable[str]) -> None:
+    """Raise DataError when an id comes twice: results are found again by it."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"problem {twice[0]!r} comes twice; give each problem an id of its own")
+
+
 def read_problems(path: str) -> Iterator[tuple[str, str]]:
     """Yield (id, text) of each row of a file, as ``read_rows`` does."""
     yield from ((name, text) for name, text, _ in read_rows(path))
@@ -154,7 +166,9 @@ def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    with PredictionLog(arguments.replay) as log, Sandbox(Limits(cpu_seconds=arguments.timeout_seconds)) as sandbox:
+    if not arguments.replay.is_file():
+        raise DataError(f"--replay {arguments.replay}: no such file; name trajectories that --problems … --output wrote")
+    with PredictionLog(arguments.replay) as log, _sandbox(arguments) as sandbox:
         trajectories: list[Trajectory] = [trajectory_from_row(row) for row in log.rows.values()]
         blocks = sum(block.kind == "execution" for each in trajectories for block in each.blocks)
         differing = 0

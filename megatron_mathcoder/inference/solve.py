@@ -24,11 +24,12 @@ from data_tools.document import reason_kind
 from data_tools.llm.interface import Sampling
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
+from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.stage import check_conservation, code_version
-from megatron_mathcoder.config.errors import ConfigError, DataError
-from megatron_mathcoder.inference.generate import read_rows
+from megatron_mathcoder.config.errors import ConfigError
+from megatron_mathcoder.inference.generate import check_ids, read_rows
 from megatron_mathcoder.inference.language_models import open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog
 from megatron_mathcoder.inference.tool_format import Lce
@@ -51,8 +52,7 @@ def run(argv: list[str]) -> int:
     if arguments.samples > 1 and not arguments.temperature:
         raise ConfigError(f"--samples {arguments.samples} --temperature 0: all samples would be the same; raise one of them")
     problems = [Problem(name, text, _reference(row)) for name, text, row in read_rows(arguments.problems)]
-    if twice := [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]:
-        raise DataError(f"problem {twice[0]!r} comes twice; give each problem an id of its own")
+    check_ids(problem.id for problem in problems)
     arguments.output.mkdir(parents=True, exist_ok=True)
     with PredictionLog(arguments.output / "trajectories.jsonl", again=True) as log:
         settings = _sample_all(problems, arguments, log)
@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=positive_int, default=32, metavar="N", help="most blocks written (default: 32, as published)"
     )
     parser.add_argument("--max-new-tokens", type=positive_int, default=512, metavar="N", help="of each block (default: 512)")
-    parser.add_argument("--timeout-seconds", type=float, default=10.0, metavar="N", help="CPU time of a block")
+    add_timeout(parser)
+    add_floor(parser)
     return parser
 
 
@@ -102,11 +103,12 @@ def _reference(row: dict[str, Any]) -> str | None:
 def _sample_all(problems: Sequence[Problem], arguments: argparse.Namespace, log: PredictionLog) -> dict[str, Any]:
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
     with ExitStack() as stack:
+        limits = Limits(cpu_seconds=arguments.timeout_seconds)
+        sandbox = stack.enter_context(Sandbox(limits, floor=arguments.sandbox_floor))
         model = stack.enter_context(open_model(arguments.model))
         settings = {"model": model.name, "samples": arguments.samples, "rounds": arguments.rounds, "seed": arguments.seed}
         settings |= {"temperature": arguments.temperature, "max_new_tokens": arguments.max_new_tokens}
         _check_same(log, settings)
-        sandbox = stack.enter_context(Sandbox(Limits(cpu_seconds=arguments.timeout_seconds)))
         there = sum(f"{each.id}/{number}" in log.rows for each in problems for number in range(arguments.samples))
         progress = CountProgress("solve", len(problems) * arguments.samples, "samples", there)
         stack.enter_context(progress)

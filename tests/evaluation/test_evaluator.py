@@ -47,6 +47,7 @@ def test_one_recipe_asks_a_tiny_model_every_benchmark(
     assert len(results) == 10
     assert all(numbers["items"] == 3 and numbers["failed"] == 0 for numbers in results.values())
     assert printed.count("\nquickstart ") == 10
+    assert "\n\n" not in printed
     rows = [json.loads(line) for line in (tmp_path / "run/quickstart/predictions.jsonl").read_text().splitlines()]
     assert len({row["id"] for row in rows}) == 30
     assert all(len(row["prompt_sha256"]) == 64 and row["versions"]["torch"] and row["model"].startswith("hf-") for row in rows)
@@ -55,6 +56,21 @@ def test_one_recipe_asks_a_tiny_model_every_benchmark(
     assert "http" not in page.split("<table>")[0]
     assert main(["grade", str(tmp_path / "run/quickstart/predictions.jsonl"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["total"] == 30
+
+
+def test_a_checkpoint_of_the_same_name_with_other_contents_is_exported_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluator, "find_good_checkpoint", lambda place: place / "iter_0000300")
+    monkeypatch.setattr(evaluator, "export", lambda checkpoint, target: (target.mkdir(), (target / "config.json").touch()))
+    checkpoint = tmp_path / "run/iter_0000300"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_text("one")
+    names = [evaluator._exported(str(tmp_path / "run"), tmp_path) for _ in range(2)]
+    (checkpoint / "weights").write_text("others")
+    names.append(evaluator._exported(str(tmp_path / "run"), tmp_path))
+    assert names[0] == names[1] != names[2]
+    assert all(Path(name).name.startswith("hf-iter_0000300-") for name in names)
 
 
 def test_a_kill_loses_and_repeats_nothing(tiny_model: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from data_tools.answers.compare import Verdict
 from data_tools.sandbox.outcome import Outcome
+from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.evaluation import ocw_rule
 from megatron_mathcoder.evaluation.graders import Graders
 from megatron_mathcoder.evaluation.math_verify import SymbolicLayer, equal
@@ -162,3 +163,16 @@ def test_a_failure_of_the_last_layer_is_undecided_with_its_reason() -> None:
     verdict = layer.judge("x'", "y'", UNDECIDED)
     assert verdict == Verdict("undecided", "the answer cannot be read: x; Math-Verify: cpu over its budget")
     assert layer.judge("1" * 700, "2", UNDECIDED) is UNDECIDED
+
+
+def test_where_no_sandbox_can_start_the_rest_is_graded_all_the_same() -> None:
+    def start() -> None:
+        raise PlatformError("the sandbox's wall landlock is down")
+
+    with Graders(SymbolicLayer(start)) as graders:  # type: ignore[arg-type]
+        assert graders.grade("strict", "1/2", "0.5").verdict.status == "right"
+        verdict = graders.grade("strict", r"y^{\prime}+2y=0", r"2y+y^{\prime}=0").verdict
+    assert (verdict.status, "Math-Verify is not asked: the sandbox's wall landlock is down" in verdict.reason) == (
+        "undecided",
+        True,
+    )

@@ -165,6 +165,8 @@ def test_a_file_of_problems_survives_kill_9_and_ends_as_if_nothing_had_been(tiny
 def test_one_prompt_is_continued_and_mistakes_are_one_line(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    twice = tmp_path / "twice.jsonl"
+    twice.write_text('{"id": 7, "question": "?"}\n' * 2)
     assert main(["generate", str(tiny_model), "--prompt", "import", "--max-new-tokens", "4"]) == 0
     assert capsys.readouterr().out.startswith("import")
     for arguments, message in (
@@ -172,7 +174,10 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
         (["http://localhost:1/v1"], "write http://localhost:1/v1#MODEL"),
         (["vllm:gone"], "vLLM cannot be used here"),
         ([str(tmp_path)], "no config.json is in it"),
+        ([str(tmp_path / "gone")], "gone: there is no such folder"),
         ([str(tiny_model), "--problems", "x.jsonl"], "--problems needs --output"),
+        (["--replay", str(tmp_path / "gone.jsonl")], "gone.jsonl: no such file; name trajectories"),
+        ([str(tiny_model), "--problems", str(twice), "--output", str(tmp_path / "o.jsonl")], "problem '7' comes twice"),
         ([str(tiny_model), "--temperature", "-1"], "it must be 0 or more"),
     ):
         assert main(["generate", *arguments]) == 2

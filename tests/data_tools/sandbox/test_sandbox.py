@@ -192,7 +192,7 @@ def test_without_landlock_it_refuses_and_says_what_to_do(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "mathcoder run-code: the sandbox cannot start: " in done.stderr
     assert "landlock: landlock_create_ruleset: Function not implemented; use a machine with Linux 5.13" in done.stderr
-    assert "say which walls suffice with --sandbox-floor (now rlimits,no_new_privs,landlock,seccomp)" in done.stderr
+    assert "(evaluation.sandbox_floor in a recipe; now rlimits,no_new_privs,landlock,seccomp)" in done.stderr
     lower = without_landlock("run-code", tmp_path / "x.py", "--sandbox-floor", "rlimits,no_new_privs,seccomp")
     assert lower.returncode == 0, lower.stderr
     assert json.loads(lower.stdout)["stdout"] == "1\n"
