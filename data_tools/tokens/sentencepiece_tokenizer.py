@@ -36,9 +36,9 @@ class SentencePieceTokenizer(Tokenizer):
             raise DataError(f"tokenizer {file.as_posix()!r} has no end-of-sequence piece; train it with an eos_id")
 
     def encode_batch(self, texts: Sequence[str]) -> list[Sequence[int]]:
-        """Return the ids of each text. One thread: the processes of the pool already fill the cores."""
+        """Return the ids of each text. One at a time: for a list the library starts a thread, and the pool fills the cores."""
         with library_errors():
-            ids: list[Sequence[int]] = self._processor.encode(list(texts), num_threads=1)
+            ids: list[Sequence[int]] = [self._processor.encode(text) for text in texts]
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from data_tools import in_hand
 from data_tools.lce import FormatError, Segment, read_messages, segments
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
@@ -40,11 +41,16 @@ class ConversationWriter(SliceWriter):
 
     def add_conversation(self, line: int, conversation: Sequence[Segment]) -> None:
         """Write a conversation, or reject it with the reason."""
+        if self.ended(line):
+            return
         try:
+            in_hand.take(self.key_of(line))
             ids, counts = self._encode(conversation)
         except EncodeError as error:
             self.reject(BadRow(line, f"tokenizer failed: {' '.join(str(error).split())[:200]}"))
             return
+        finally:
+            in_hand.put_down()
         if self._task.max_tokens and len(ids) > self._task.max_tokens:
             self.reject(BadRow(line, f"too long: {len(ids)} tokens, --max-tokens {self._task.max_tokens}"))
             return

@@ -113,13 +113,23 @@ class SliceWriter:
 
     def add(self, line: int, text: str) -> None:
         """Take in a document; its ids are written when the batch is full, or by ``flush``."""
-        if ending := in_hand.ending_of(self._key_of(line)):
-            self.reject(BadRow(line, f"tokenizer failed: it {in_hand.ENDED} ({ending})"))
+        if self.ended(line):
             return
         self._batch.append((line, text))
         self._batch_characters += len(text)
         if self._batch_characters >= BATCH_CHARACTERS or len(self._batch) >= BATCH_DOCUMENTS:
             self.flush()
+
+    def key_of(self, line: int) -> int:
+        """Return the key under which this tokenizer has the document of ``line`` in hand."""
+        return (self._key + line) % 2**64 or 1
+
+    def ended(self, line: int) -> bool:
+        """Say whether the document of ``line`` ended this tokenizer's process before; then it is rejected."""
+        ending = in_hand.ending_of(self.key_of(line))
+        if ending is not None:
+            self.reject(BadRow(line, f"tokenizer failed: it {in_hand.ENDED} ({ending})"))
+        return ending is not None
 
     def reject(self, bad: BadRow) -> None:
         """Write down a row that does not become a document."""
@@ -140,11 +150,8 @@ class SliceWriter:
         self.documents += len(lengths)
         self.tokens += len(tokens)
 
-    def _key_of(self, line: int) -> int:
-        return (self._key + line) % 2**64 or 1
-
     def _take(self, number: int) -> None:
-        in_hand.take(self._key_of(self._batch[number][0]))
+        in_hand.take(self.key_of(self._batch[number][0]))
 
     def _encode_one_by_one(self) -> FlatIds:
         encoded: list[NDArray[np.uint32]] = []

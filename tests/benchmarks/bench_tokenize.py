@@ -1,117 +1,116 @@
-"""``mathcoder tokenize`` against the loop of Megatron-LM's preprocess_data.py (``json.loads``, ``encode`` and a write for each
-line) over Hugging Face tokenizers, for a byte-level BPE of 128,000 pieces: the same bytes, and how many times faster.
+"""``mathcoder tokenize`` against what Megatron-LM's preprocess_data.py does (``megatron_loop.py``), for a byte-level BPE of
+128,000 pieces over text of which no document is there twice: the same bytes, CPU seconds with both starts, memory.
 
-The BPE is tekken's first 128,000 pieces under Llama 3's pattern, so that no download is needed.
+The text is all of the corpora beside the repository ("small"), then with the Python sources of the installed packages ("large").
+Documents are in the order of their hashes, so any beginning of the file is like the whole. The peer reads a beginning
+(``PEER_MB``); its rate without its start is taken for the rest.
 
 Run it: python tests/benchmarks/bench_tokenize.py
 """
 
-import base64
-import gzip
-import itertools
+import hashlib
 import json
-import os
-import subprocess
 import sys
+import sysconfig
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import tokenizers
-from data_corpus import SHARED_DATA, corpus, cpu_seconds, judge, megabytes
+from bpe_vocabulary import END_OF_TEXT, write_tokenizer
+from data_corpus import corpus, judge
+from process_tree import Taken, measured
 
-from data_tools.tokens.tiktoken_tokenizer import _LLAMA3_PATTERN
-
-PIECES = 128_000
-PEER_DOCUMENTS = 300
-SIZE = 120.0
-
-
-def _halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
-    """Return the two pieces that the merge with ``token``'s rank joins."""
-    parts = [token[i : i + 1] for i in range(len(token))]
-    while len(parts) > 2:
-        pairs = [ranks.get(a + b, PIECES + 1) for a, b in itertools.pairwise(parts)]
-        best = pairs.index(min(pairs))
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return parts[0], parts[1]
+PEER_MB = 12.0
+WHOLE_MB = 30.0
+"""More than there is: the rest are repetitions, which are left out."""
+SUFFIXES = (".bin", ".idx")
 
 
-def write_tokenizer(path: Path) -> None:
-    content = json.loads(gzip.decompress((SHARED_DATA / "tokenizers/tekken.json.gz").read_bytes()))
-    ranks = {base64.b64decode(entry["token_bytes"]): entry["rank"] for entry in content["vocab"][:PIECES]}
-    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    rest = [byte for byte in range(256) if byte not in visible]
-    letters = {byte: chr(byte) for byte in visible} | {byte: chr(256 + n) for n, byte in enumerate(rest)}
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A JSONL file and the megabytes of text in it."""
 
-    def spelled(token: bytes) -> str:
-        return "".join(letters[byte] for byte in token)
-
-    halves = [_halves(token, ranks) for token in ranks if len(token) > 1]
-    tokenizer = {
-        "version": "1.0",
-        "added_tokens": [
-            {"id": PIECES, "content": "<|end_of_text|>", "special": True, "normalized": False}
-            | {"single_word": False, "lstrip": False, "rstrip": False}
-        ],
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": _LLAMA3_PATTERN}, "behavior": "Isolated", "invert": False},
-                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
-            ],
-        },
-        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
-        "model": {
-            "type": "BPE",
-            "ignore_merges": True,
-            "vocab": {spelled(token): rank for token, rank in ranks.items()},
-            "merges": [[spelled(a), spelled(b)] for a, b in halves],
-        },
-    }
-    path.write_text(json.dumps(tokenizer))
+    path: Path
+    mb: float
 
 
-def megatron_loop(lines: list[str], tokenizer: tokenizers.Tokenizer, output: Path) -> None:
-    """What preprocess_data.py does for each line: parse, encode, append EOD, make an array, write it."""
-    with output.open("wb") as stream:
-        for line in lines:
-            ids = tokenizer.encode(json.loads(line)["text"], add_special_tokens=False).ids
-            ids.append(PIECES)
-            stream.write(np.array(ids, dtype=np.int32).tobytes(order="C"))
+def sources() -> Iterator[str]:
+    """Yield the Python files of the installed packages."""
+    for path in sorted(Path(sysconfig.get_paths()["purelib"]).rglob("*.py")):
+        yield path.read_text(errors="replace")
 
 
-def tokenize(inputs: Path, output: Path, tokenizer: Path) -> tuple[float, float]:
-    """Run the verb in a process of its own; return its CPU seconds and its largest memory in MB."""
-    given = [str(inputs), "--tokenizer", str(tokenizer), "--output", str(output), "--workers", "1"]
-    process = subprocess.Popen([sys.executable, "-m", "megatron_mathcoder", "tokenize", *given], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"mathcoder tokenize ended with {status}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def write(path: Path, texts: list[str], limit_mb: float = float("inf")) -> Text:
+    """Write each text once, in the order of their hashes."""
+    ordered = {hashlib.sha256(text.encode()).digest(): text for text in texts if text.strip()}
+    done = 0.0
+    with path.open("w") as stream:
+        for _, text in sorted(ordered.items()):
+            if done > limit_mb:
+                break
+            stream.write(json.dumps({"text": text}) + "\n")
+            done += len(text.encode()) / 1e6
+    return Text(path, done)
+
+
+def ours(text: Text, tokenizer: Path, prefix: Path, workers: int = 1) -> Taken:
+    """Seconds are without those of workers beyond one, whom nobody waits for."""
+    given = [
+        "tokenize",
+        str(text.path),
+        "--tokenizer",
+        str(tokenizer),
+        "--output",
+        str(prefix),
+        "--workers",
+        str(workers),
+        "--overwrite",
+    ]
+    return measured([sys.executable, "-m", "megatron_mathcoder", *given])
+
+
+def peer(text: Text, tokenizer: Path, prefix: Path) -> Taken:
+    script = Path(__file__).with_name("megatron_loop.py")
+    return measured([sys.executable, str(script), str(text.path), str(tokenizer), str(prefix), str(END_OF_TEXT)])
+
+
+def same(one: Path, other: Path) -> bool:
+    return all(Path(f"{one}{suffix}").read_bytes() == Path(f"{other}{suffix}").read_bytes() for suffix in SUFFIXES)
 
 
 def main() -> int:
-    texts = corpus(SIZE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_tokenizer(folder / "tokenizer.json")
-        lines = [json.dumps({"text": text}) for text in texts]
-        (folder / "in.jsonl").write_text("\n".join(lines) + "\n")
-        (folder / "one.jsonl").write_text(lines[0] + "\n")
-        start, _ = tokenize(folder / "one.jsonl", folder / "one", folder / "tokenizer.json")
-        seconds, peak = tokenize(folder / "in.jsonl", folder / "out", folder / "tokenizer.json")
-        peer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        few = lines[:PEER_DOCUMENTS]
-        peer_seconds, _ = cpu_seconds(lambda: megatron_loop(few, peer, folder / "peer.bin"))
-        expected = (folder / "peer.bin").read_bytes()
-        same = (folder / "out.bin").read_bytes()[: len(expected)] == expected
-    ours, theirs = megabytes(texts) / (seconds - start), megabytes(texts[:PEER_DOCUMENTS]) / peer_seconds
-    print(
-        f"ours: {megabytes(texts):.0f} MB in {seconds:.1f} s of CPU, {start:.1f} of them to start, {ours:.1f} MB/s; {peak:.0f} MB"
-    )
-    print(f"the loop over tokenizers {tokenizers.__version__}, without its start: {theirs:.2f} MB/s; the same bytes: {same}")
-    return judge("ours / Megatron's loop", ours / theirs, 40) | judge("RSS in MB", peak, 300, at_most=True) | (0 if same else 1)
+        tokenizer = folder / "tokenizer.json"
+        write_tokenizer(tokenizer)
+        books = corpus(WHOLE_MB)
+        everything = [*books, *sources()]
+        one, few = write(folder / "one.jsonl", ["x = 1"]), write(folder / "few.jsonl", everything, PEER_MB)
+        small, large = write(folder / "small.jsonl", books), write(folder / "large.jsonl", everything)
+        del books, everything
+        start, peer_start = ours(one, tokenizer, folder / "one"), peer(one, tokenizer, folder / "peer_one")
+        ours(few, tokenizer, folder / "few")
+        peer_taken = peer(few, tokenizer, folder / "peer")
+        identical = same(folder / "few", folder / "peer")
+        peer_rate = few.mb / (peer_taken.seconds - peer_start.seconds)
+        print(f"start: ours {start.seconds:.2f} s of CPU, the peer {peer_start.seconds:.2f}")
+        print(f"the peer: {few.mb:.1f} MB at {peer_rate:.2f} MB/s without its start; the same bytes: {identical}")
+        ratios, memory = [], []
+        for text, workers in ((small, 1), (large, 1), (large, 2)):
+            taken = ours(text, tokenizer, folder / f"out-{workers}", workers)
+            print(
+                f"{text.mb:.0f} MB, {workers} workers: {taken.seconds:.2f} s, {text.mb / taken.seconds:.1f} MB/s with start, "
+                f"{text.mb / (taken.seconds - start.seconds):.1f} without; "
+                f"a process {taken.process_mb:.0f} MB, all {taken.tree_mb:.0f}"
+            )
+            ratios.append((peer_start.seconds + text.mb / peer_rate) / taken.seconds)
+            memory.append(taken.process_mb)
+        identical &= same(folder / "out-1", folder / "out-2")
+    print(f"with both starts on {small.mb:.0f} MB: {ratios[0]:.1f} times")
+    missed = judge(f"with both starts on {large.mb:.0f} MB", ratios[1], 40)
+    missed |= judge("RSS of a process in MB", max(memory), 300, at_most=True)
+    return missed | (0 if identical else 1)
 
 
 if __name__ == "__main__":

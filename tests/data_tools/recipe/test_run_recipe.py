@@ -1,10 +1,6 @@
 import itertools
 import json
-import random
 import re
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +11,7 @@ from data_tools.recipe.run_recipe import run
 from data_tools.recipe.schema import load_recipe
 from data_tools.report.published import PUBLISHED_TOKENS
 from megatron_mathcoder.config.errors import ConfigError, DataError
-from tests.data_tools.conftest import ROOT, command
+from tests.data_tools.conftest import ROOT
 
 PUBLISHED = ROOT / "launch/recipes/mathcoder2_data.toml"
 RECIPE = """
@@ -159,35 +155,3 @@ def test_what_a_person_gets_wrong(recipe: str, arguments: list[str], message: st
     with pytest.raises((ConfigError, DataError)) as error:
         run([recipe, *arguments])
     assert re.search(message, str(error.value)), str(error.value)
-
-
-def killed_until_done(recipe: str, folder: str, workers: int, seed: int, kills: int) -> None:
-    """Run the recipe, kill -9 it ``kills`` times at random moments, and let it end."""
-    rng = random.Random(seed)
-    given = command("data", recipe, "--set", f"data.folder={folder}", "--set", f"data.workers={workers}")
-    for _ in range(kills):
-        process = subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.3, 6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(given, check=True, stdout=subprocess.DEVNULL, timeout=240)
-
-
-def test_kill_9_changes_nothing(recipe: str) -> None:
-    assert run([recipe, "--set", "data.folder=whole"]) == 0
-    killed_until_done(recipe, "killed", workers=2, seed=1, kills=2)
-    assert outputs(Path("killed") / "dedup") == outputs(Path("whole") / "dedup")
-    assert outputs(Path("killed") / "tokens") == outputs(Path("whole") / "tokens")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3000)
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_kill_9_at_fifty_points_changes_nothing(recipe: str, workers: int) -> None:
-    assert run([recipe, "--set", "data.folder=whole"]) == 0
-    for seed in range(10):
-        folder = f"killed-{seed}"
-        killed_until_done(recipe, folder, workers, seed, kills=5)
-        for name in ("prepare", "decontaminate", "dedup", "tokens"):
-            found, expected = outputs(Path(folder) / name), outputs(Path("whole") / name)
-            assert {path: found.get(path) for path in expected} == expected, (seed, name)
