@@ -44,8 +44,8 @@ def cpu_seconds(work: Callable[[], Result]) -> tuple[float, Result]:
     return time.process_time() - begin, result
 
 
-def judge(name: str, ratio: float, bar: float, at_most: bool = False) -> int:
-    """Print a ratio beside its bar; return 1 when it misses."""
+def judge(name: str, ratio: float, bar: float, at_most: bool = False, unit: str = "times") -> int:
+    """Print a ratio (or another number, in ``unit``) beside its bar; return 1 when it misses."""
     missed = ratio > bar if at_most else ratio < bar
-    print(f"{name}: {ratio:.2f} times, bar {'at most ' if at_most else ''}{bar:g}{'  MISSED' if missed else ''}")
+    print(f"{name}: {ratio:.2f} {unit}, bar {'at most ' if at_most else ''}{bar:g}{'  MISSED' if missed else ''}")
     return int(missed)
