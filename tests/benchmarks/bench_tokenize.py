@@ -100,7 +100,7 @@ def main() -> int:
             taken = ours(text, tokenizer, folder / "out")
             steady = text.mb / (taken.seconds - start.seconds)
             print(
-                f"{text.mb:.0f} MB: {taken.seconds:.2f} s, {text.mb / taken.seconds:.1f} MB/s with the start, {steady:.1f} without "
+                f"{text.mb:.0f} MB: {taken.seconds:.2f} s, {text.mb / taken.seconds:.1f} MB/s with start, {steady:.1f} without "
                 f"({steady / peer_rate:.0f} times); a process {taken.process_mb:.0f} MB, all of them {taken.tree_mb:.0f}"
             )
             ratios.append((peer_start.seconds + text.mb / peer_rate) / taken.seconds)
