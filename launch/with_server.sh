@@ -14,10 +14,13 @@ url=http://$host:$port/v1
 
 step() { exec srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${SRUN_OPTIONS[@]}" "${IN_CONTAINER[@]}" "${@:2}"; }
 fail() {
-    echo "with_server.sh: ${LLM_SERVER[0]} of $model $1" >&2
+    echo "with_server.sh: ${LLM_SERVER[*]} $model $1" >&2
     exit 1
 }
-answers() { "$HOST_PYTHON" -c "import urllib.request as u; u.urlopen('$url/models', timeout=10)" 2>/dev/null; }
+answers() {
+    "$HOST_PYTHON" -c "import http.client as h; c = h.HTTPConnection('$host', $port, 10); c.request('GET', '/v1/models')
+exit(c.getresponse().status == 503)" 2>/dev/null # 503: still loading
+}
 
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 in_image "$LLM_IMAGE"

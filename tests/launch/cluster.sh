@@ -56,8 +56,16 @@ up() {
         echo "cluster.sh: $folder is in use; run: $0 down" >&2
         exit 1
     fi
+    if [ "$network" = namespaces ]; then
+        if ! may_have_namespaces; then
+            echo "cluster.sh: the cluster in $(cat "$owner") has the network namespaces; stop it first" >&2
+            exit 1
+        fi
+        remove_namespaces
+        make_namespaces "$nodes"
+        echo "$folder" >"$owner"
+    fi
     write_configuration
-    if [ "$network" = namespaces ]; then make_namespaces "$nodes"; fi
     export SLURM_CONF=$folder/slurm.conf
     munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" --pid-file="$folder/munge/pid" \
         --log-file="$folder/log/munged" --seed-file="$folder/munge/seed"
@@ -81,12 +89,16 @@ down() {
         timeout 10 "$0" cancel || true
         local pidfile
         for pidfile in "$folder"/state/slurmd.*.pid "$folder"/state/slurmctld.pid "$folder"/munge/pid; do
-            if [ -f "$pidfile" ]; then kill "$(cat "$pidfile")" 2>/dev/null || true; fi
+            if [ -f "$pidfile" ]; then end "$(cat "$pidfile")"; fi
         done
         sleep 1
     fi
-    if [ "$network" = namespaces ]; then remove_namespaces; fi
+    if [ "$network" = namespaces ] && may_have_namespaces; then remove_namespaces; fi
     rm -rf "$folder"
+}
+
+end() { # end a daemon, unless it has gone and its number belongs to another process
+    case $(cat "/proc/$1/comm" 2>/dev/null) in slurmd | slurmctld | munged) kill "$1" || true ;; esac
 }
 
 cancel() {

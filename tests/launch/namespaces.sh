@@ -9,6 +9,14 @@ in_namespace() { # in_namespace NUMBER COMMAND…: nsenter, since `ip netns exec
 
 management_address() { echo "10.77.0.$((100 + $1))"; }
 
+# Their names are the same for every cluster, so only one on a machine can have them: its folder stands here.
+owner=/run/mathcoder-namespaces
+
+# shellcheck disable=SC2154  # cluster.sh has the folder
+may_have_namespaces() { # whether no other cluster has them
+    [ ! -f "$owner" ] || [ "$(cat "$owner")" = "$folder" ] || [ ! -d "$(cat "$owner")" ]
+}
+
 make_namespaces() { # make_namespaces NODES
     local node pair
     for ((node = 0; node <= $1; node++)); do
@@ -36,4 +44,5 @@ make_namespaces() { # make_namespaces NODES
 remove_namespaces() {
     local name
     for name in $(ip netns list | awk '/^mathcoder-[0-9]+/ { print $1 }'); do ip netns del "$name"; done
+    rm -f "$owner"
 }

@@ -10,13 +10,21 @@ if [ -n "$reason" ]; then
     exit 3
 fi
 
+# What an earlier run has left, if it was killed, is stopped; one that is still there keeps its cluster.
+exec 9>"$FOLDER.lock"
+if ! flock --nonblock 9; then
+    echo "run_scenarios.sh: another run has the cluster in $FOLDER; wait for it, or set FOLDER and PORT" >&2
+    exit 3
+fi
+tests/launch/cluster.sh down 9>&-
+
 results=$(mktemp -d)
-trap 'tests/launch/cluster.sh down; rm -rf "$results"' EXIT
-if ! tests/launch/cluster.sh up; then
+trap 'tests/launch/cluster.sh down 9>&-; rm -rf "$results" "$FOLDER.lock"' EXIT
+if ! tests/launch/cluster.sh up 9>&-; then
     echo "run_scenarios.sh: no network namespaces here: the nodes share this machine's network, and test_links.py is skipped" >&2
-    tests/launch/cluster.sh down
+    tests/launch/cluster.sh down 9>&-
     export NETWORK=host
-    tests/launch/cluster.sh up
+    tests/launch/cluster.sh up 9>&-
 fi
 # shellcheck disable=SC1091  # cluster.sh has written it
 source "$FOLDER/env"
@@ -25,7 +33,7 @@ if [ "$NETWORK" = namespaces ]; then inside=(nsenter --net=/run/netns/mathcoder-
 # scenarios OUTCOMES ARGUMENTS…: run them and write what each ended with
 scenarios() {
     OMP_NUM_THREADS=1 "${inside[@]}" .venv/bin/python -m pytest tests/launch -m slurm --dist worksteal --durations=5 \
-        --junitxml="$results/$1" "${@:2}"
+        --junitxml="$results/$1" "${@:2}" 9>&-
 }
 status=0
 scenarios outcomes.xml -n "$PAIRS" "$@" || status=$?

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,17 @@ class Run:
             if words[1:4] == ["-m", "megatron_mathcoder", "train"] and words[-1].startswith(f"{self.folder}/"):
                 found[int(process.environ()["SLURM_PROCID"])] = process
         return [found[number] for number in sorted(found)]
+
+    @contextlib.contextmanager
+    def time_limit(self, minutes_left: int) -> Iterator[None]:
+        """Let this attempt's time end within the minute after ``minutes_left``, however long it took to start.
+
+        Afterwards the job has its old limit again, for the next attempt.
+        """
+        minutes = 1 + minutes_left + int(time.time() - self.attempts()[-1].started) // 60
+        slurm("scontrol", "update", f"jobid={self.job}", f"timelimit={minutes}")
+        yield
+        slurm("scontrol", "update", f"jobid={self.job}", "timelimit=30")
 
     def hang(self, ranks: list[psutil.Process]) -> None:
         """Hold the ranks until Slurm has killed them: it lets stopped processes go on before it signals them."""

@@ -106,8 +106,11 @@ def test_all_ranks_hang(run: Run, whole: list[float], record_property: Record, t
 
 def test_a_hung_run_at_its_time_limit(run: Run, whole: list[float], record_property: Record) -> None:
     """Ranks that cannot save when asked are killed at the limit, which Slurm alone would leave at that."""
-    run.submit("--time=2", "--set=parallel.distributed_timeout_minutes=10.0")
-    run.hang(run.at_step(12))
+    run.submit("--set=parallel.distributed_timeout_minutes=10.0")
+    ranks = run.at_step(12)
+    with run.time_limit(0):
+        run.hang(ranks)
+        wait_until(lambda: run.state() == "PENDING", "requeued")
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
     assert run.attempts()[0].end.outcome == "out of time"

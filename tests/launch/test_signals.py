@@ -40,14 +40,15 @@ def test_two_nodes_tp2_dp2(run: Run, losses: Callable[..., list[float]], record_
 
 def test_time_limit(run: Run, whole: list[float], record_property: Record) -> None:
     """USR1 before the limit: save, requeue, go on."""
-    run.submit("--time=2", "--sbatch=--signal=USR1@50", "--set=checkpoint.interval_steps=0")
+    run.submit("--sbatch=--signal=USR1@60", "--set=checkpoint.interval_steps=0")
     ranks = run.at_step(3)
-    with contextlib.suppress(psutil.NoSuchProcess):  # the signal may be faster
+    with run.time_limit(1), contextlib.suppress(psutil.NoSuchProcess):  # the signal may be faster
         for rank in ranks:  # so that the run is not over before the signal comes
             rank.suspend()
-        wait_until(lambda: has_signal(ranks[0], signal.SIGUSR1), "USR1", 100)
+        wait_until(lambda: has_signal(ranks[0], signal.SIGUSR1), "USR1", 150)
         for rank in ranks:
             rank.resume()
+        wait_until(lambda: run.state() == "PENDING", "requeued")
     run.wait()
     record_property("outcome", run.judge(whole, lost=0))
     assert run.attempts()[0].end.outcome == "stopped"

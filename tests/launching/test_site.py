@@ -1,5 +1,6 @@
 """Reading cluster_env.sh, and time limits in Slurm's forms."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,22 @@ def test_the_file_in_the_repository() -> None:
     assert site.options == ("--partition=gpu", "--gpus-per-node=8", "--cpus-per-task=12", "--exclusive")
 
 
-@pytest.mark.parametrize("container", ["pyxis", "apptainer"])
-def test_each_container(container: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("container", "before_a_command"),
+    [
+        ("none", ""),
+        ("pyxis", f"--container-image=my.image --container-mounts=/data,/scratch --container-workdir={ROOT}"),
+        ("apptainer", "apptainer exec --nv --bind /data,/scratch my.image"),
+    ],
+)
+def test_each_container(container: str, before_a_command: str, tmp_path: Path) -> None:
     text = (ROOT / "launch" / "cluster_env.sh").read_text()
-    (tmp_path / "site.sh").write_text(text.replace("CONTAINER=none", f"CONTAINER={container}"))
+    text = text.replace("CONTAINER=none", f"CONTAINER={container}").replace("IMAGE=\n", "IMAGE=my.image\n", 1)
+    (tmp_path / "site.sh").write_text(text)
     assert read_site(tmp_path / "site.sh").ranks_per_node == 8
+    show = 'source "$0"; echo "${SRUN_OPTIONS[@]}" "${IN_CONTAINER[@]}"'
+    shown = subprocess.run(["bash", "-euc", show, tmp_path / "site.sh"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == before_a_command
 
 
 @pytest.mark.parametrize(
