@@ -20,6 +20,7 @@ from megatron_mathcoder.config.run_folder import METRICS_FILE, RUN_FILE, checkpo
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.launching.attempt import changes_of
 from megatron_mathcoder.launching.attempts import FINISHED, Attempt, AttemptLog, job_names
+from megatron_mathcoder.launching.submission import newest_job
 from megatron_mathcoder.planning.run_length import run_steps
 
 RECENT_STEPS = 50
@@ -59,11 +60,19 @@ def run(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     folder: Path = arguments.folder
     jobs = {name: AttemptLog(folder, name).read() for name in job_names(folder)}
-    if not jobs and not (folder / METRICS_FILE).is_file() and not (folder / RUN_FILE).is_file():
+    waiting = not_started(folder, jobs)
+    if not jobs and not waiting and not (folder / METRICS_FILE).is_file() and not (folder / RUN_FILE).is_file():
         raise LaunchError(f"{folder}: no run is here ({METRICS_FILE}, {RUN_FILE} or attempts/); give a recipe's run.folder")
     progress = read_progress(folder, jobs.get("train", []), time.time()) if (folder / RUN_FILE).is_file() else None
-    print(json.dumps(as_json(progress, jobs), indent=2) if arguments.json else as_text(folder, progress, jobs))
-    return int(arguments.check and not all(attempts and outcome(attempts) == FINISHED for attempts in jobs.values()))
+    print(json.dumps(as_json(progress, jobs, waiting), indent=2) if arguments.json else as_text(folder, progress, jobs, waiting))
+    finished = not waiting and all(attempts and outcome(attempts) == FINISHED for attempts in jobs.values())
+    return int(arguments.check and not finished)
+
+
+def not_started(folder: Path, jobs: dict[str, list[Attempt]]) -> str:
+    """Return Slurm's id of the training job that was submitted last if it has made no attempt yet, else ""."""
+    newest = newest_job(folder)
+    return "" if newest in (each.start.job for each in jobs.get("train", [])) else newest
 
 
 def read_progress(folder: Path, attempts: list[Attempt], now: float) -> Progress:
@@ -117,10 +126,11 @@ def outcome(attempts: list[Attempt]) -> str:
     return end.outcome if end else "running"
 
 
-def as_json(progress: Progress | None, jobs: dict[str, list[Attempt]]) -> dict[str, Any]:
+def as_json(progress: Progress | None, jobs: dict[str, list[Attempt]], waiting: str) -> dict[str, Any]:
     """Return all of it for programs."""
     return {
         "progress": asdict(progress) if progress else None,
+        "not_started": waiting or None,
         "jobs": {
             name: {"outcome": outcome(attempts), "restarts": len(attempts) - 1, "attempts": [asdict(each) for each in attempts]}
             for name, attempts in jobs.items()
@@ -128,14 +138,16 @@ def as_json(progress: Progress | None, jobs: dict[str, list[Attempt]]) -> dict[s
     }
 
 
-def as_text(folder: Path, progress: Progress | None, jobs: dict[str, list[Attempt]]) -> str:
+def as_text(folder: Path, progress: Progress | None, jobs: dict[str, list[Attempt]], waiting: str) -> str:
     """Return all of it for a terminal."""
     lines = [str(folder)]
     if progress is not None:
         lines += _progress_lines(progress)
     for name, attempts in jobs.items():
         lines.append(f"  job        {name}: {_job_line(attempts)}")
-    if not jobs:
+    if waiting:
+        lines.append(f"  job        train: submitted as job {waiting}, which has not started")
+    elif not jobs:
         lines.append("  job        none: it was not started by mathcoder submit, so restarts are not known")
     return "\n".join(lines)
 

@@ -102,7 +102,7 @@ def test_a_server_that_dies(translation: Translation, record_property: Record) -
         server.kill()
     translation.wait()
     assert outcomes(translation) == ["crashed", "finished"], translation.log("translate")
-    assert "of tiny ended before its client; what it answered is kept" in translation.log("translate")
+    assert " tiny ended before its client; what it answered is kept" in translation.log("translate")
     record_property("outcome", f"crashed, finished; {translation.judge()}")
 
 
@@ -115,7 +115,7 @@ def test_a_server_that_never_comes_up(translation: Translation, record_property:
     translation.wait()
     assert outcomes(translation) == ["crashed", "gave up"]
     log = translation.log("translate")
-    assert len(re.findall(r"of tiny did not answer at http://127\.0\.0\.1:\d+/v1 within 3 s \(SERVER_SECONDS\)", log)) == 2
+    assert len(re.findall(r" tiny did not answer at http://127\.0\.0\.1:\d+/v1 within 3 s \(SERVER_SECONDS\)", log)) == 2
     wait_until(lambda: not translation.servers(), "the server is gone", 30)
     record_property("outcome", "crashed, gave up; did not answer within 3 s (SERVER_SECONDS); no server is left")
 

@@ -84,7 +84,7 @@ def test_a_server_that_ends_before_it_answers(server: dict[str, str]) -> None:
         site.write("LLM_SERVER=(false)\n")
     done = script(server, "launch/with_server.sh", "some/model", "echo", "never")
     assert done.returncode == 1
-    assert f"with_server.sh: false of some/model ended before it answered at http://127.0.0.1:{server['PORT']}/v1" in done.stderr
+    assert f"with_server.sh: false some/model ended before it answered at http://127.0.0.1:{server['PORT']}/v1" in done.stderr
     assert "never" not in done.stdout
 
 

@@ -116,6 +116,25 @@ def test_parts_of_an_array_and_the_check(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["status", str(tmp_path), "--check"]) == 0
 
 
+def test_a_job_that_has_not_started(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def submitted(folder: Path, number: int, job: str) -> None:
+        (folder / "submissions" / str(number)).mkdir(parents=True)
+        (folder / "submissions" / str(number) / "job").write_text(f"{job}\n")
+
+    submitted(tmp_path / "new", 1, "8")
+    assert "job        train: submitted as job 8, which has not started" in status(tmp_path / "new", capsys)
+    submitted(run, 1, "8")
+    start(run)
+    end(run, "gave up")
+    assert "has not started" not in status(run, capsys)
+    submitted(run, 2, "9")
+    text = status(run, capsys)
+    assert "train: gave up (job 8)" in text
+    assert "train: submitted as job 9, which has not started" in text
+    assert json.loads(status(run, capsys, "--json"))["not_started"] == "9"
+    assert main(["status", str(run), "--check"]) == 1
+
+
 def test_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "no run is here" in capsys.readouterr().err
