@@ -63,6 +63,7 @@ test-slurm: install ## the scenarios on a real two-node Slurm, which it starts a
 	bash tests/launch/run_scenarios.sh
 
 bench: install ## the measurements, on an idle machine; each says its numbers, and those below their bar are named at the end
+	@$(PIP) --editable '.[$(EXTRAS),bench]'
 	@missed=; for script in tests/benchmarks/bench_*.py; do \
 	    echo "$$script"; $(BIN)/python "$$script" || missed="$$missed $$script"; \
 	done; \

@@ -4,8 +4,8 @@ Decides: which fields of a row mean what, by the names the well-known files use 
 that an instruction which every question of a file begins with is no part of the questions.
 Does not: say how an item is asked or graded, or normalise its text.
 
-Readable are ``.json`` (an array of objects) and ``.jsonl``, plain or ``.gz``, and ``.parquet``. A benchmark has its file's name
-without suffixes.
+Readable are ``.json`` (an array of objects, or one object) and ``.jsonl``, plain or ``.gz``, and ``.parquet``. A benchmark has
+its file's name without suffixes.
 """
 
 import gzip
@@ -53,8 +53,13 @@ def find_benchmarks(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
             files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and not file.name.startswith("."))
             if not files:
                 raise DataError(f"benchmark folder {name!r} holds no {', '.join(SUFFIXES)} file")
-            taken += [file for file in files if not NOT_BENCHMARKS.search(file.name)]
-            passed += [file for file in files if NOT_BENCHMARKS.search(file.name)]
+            others = [file for file in files if NOT_BENCHMARKS.search(file.name)]
+            if len(others) == len(files):
+                raise DataError(
+                    f"benchmark folder {name!r} holds only training files ({others[0].name}); name a file to have it read"
+                )
+            taken += [file for file in files if file not in others]
+            passed += others
         elif path.is_file():
             taken.append(path)
         else:
@@ -65,10 +70,12 @@ def find_benchmarks(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
 def read_benchmark(path: Path) -> list[BenchmarkItem]:
     """Return the items of one file.
 
-    Raises DataError: a row is not a JSON object, or has none of the known fields for a question.
+    Raises DataError: no row, or a row is not a JSON object, or has none of the known fields for a question.
     """
     name = benchmark_name(path)
     items = [_item(name, str(index), row, path) for index, row in enumerate(rows_of(path))]
+    if not items:
+        raise DataError(f"benchmark {path.as_posix()!r} has no items; fetch the file again, or remove it")
     prefix = _shared_prefix([item.question for item in items])
     return [replace(item, question=item.question[len(prefix) :].strip()) for item in items] if prefix else items
 
@@ -92,6 +99,9 @@ def rows_of(path: Path) -> Iterator[Any]:
         if raw.lstrip()[:1] == b"[":
             yield from json.loads(raw)
             return
+        if raw.lstrip()[:2] in (b"{\n", b"{\r"):
+            yield json.loads(raw)
+            return
         yield from (json.loads(line) for line in raw.split(b"\n") if line.strip())
     except (ValueError, OSError, EOFError) as error:  # pyarrow's errors are among them
         raise DataError(f"benchmark {path.as_posix()!r} cannot be read: {error}; fetch the file again") from None
@@ -102,7 +112,9 @@ def _item(benchmark: str, place: str, row: Any, path: Path) -> BenchmarkItem:
     if not question:
         known = ", ".join(QUESTION_FIELDS)
         fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-        raise DataError(f"benchmark {path.as_posix()!r} item {place} has no question among {fields}; known fields are {known}")
+        raise DataError(
+            f"benchmark {path.as_posix()!r} item {place} has no question among {fields}; known fields are {known}: rename it"
+        )
     truth = row.get("ground_truth")
     solutions = [row[name] for name in SOLUTION_FIELDS if isinstance(row.get(name), str)]
     if isinstance(truth, dict) and isinstance(truth.get("solution"), str):

@@ -24,7 +24,9 @@ from data_tools.sources import Source
 from data_tools.stage import Record
 from megatron_mathcoder.config.errors import DataError
 
+REPORT = "contamination.json"
 EXAMPLES = 3
+SHOWN_CHARACTERS = 100
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="PATH",
-        help="benchmark file (.json, .jsonl) or folder, without its *train* and *negatives* files; may be given several times",
+        help="benchmark file (.json, .jsonl, .parquet), or folder without its *train* and *negatives* files; may be repeated",
     )
     parser.add_argument(
         "--mode",
@@ -72,7 +74,7 @@ def run(argv: list[str]) -> int:
         raise DataError("no --output given; name the folder to make, or add --self-test to see what would be found")
     manifest = make_documents("decontaminate", source, judge, options, lambda new, made: _write_report(new, made, files))
     if manifest is not None:
-        _print_report(manifest["benchmarks"])
+        print("\n".join(report_lines(orjson.loads((options.output / REPORT).read_bytes()))))
     return 0
 
 
@@ -102,10 +104,17 @@ def _write_report(new: Path, manifest: Record, files: list[Path]) -> None:
         for name, size in sizes.items()
     }
     manifest["benchmarks"] = report
-    write_json(new / "contamination.json", {name: {**row, "examples": examples[name]} for name, row in report.items()})
+    write_json(new / REPORT, {name: {**row, "examples": examples[name]} for name, row in report.items()})
 
 
-def _print_report(report: dict[str, dict[str, int]]) -> None:
-    print(f"{'benchmark':32}{'items':>8}{'found':>8}{'documents dropped':>20}")
-    for name, row in report.items():
-        print(f"{name:32}{row['items']:>8}{row['items_found']:>8}{row['documents_dropped']:>20}")
+def report_lines(report: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what a person is shown of ``contamination.json``: the benchmarks that were found, with a passage of each."""
+    found = {name: row for name, row in report.items() if row["documents_dropped"]}
+    lines = [f"{'benchmark':28}{'items':>8}{'found':>8}{'documents':>11}  for example"] if found else []
+    for name, row in found.items():
+        example = row["examples"][0]
+        passage = " ".join(example["passage"].split())
+        shown = passage if len(passage) <= SHOWN_CHARACTERS else passage[: SHOWN_CHARACTERS - 1] + "…"
+        lines.append(f"{name:28}{row['items']:>8}{row['items_found']:>8}{row['documents_dropped']:>11}  {example['id']}: {shown}")
+    clean = [f"{name} ({row['items']} items)" for name, row in report.items() if name not in found]
+    return lines + ([f"nothing found of {', '.join(clean)}"] if clean else [])

@@ -63,7 +63,7 @@ FORMS: dict[str, Planting] = {
     "lower-cased": lambda item, carrier: carrier.page_with(item.question.lower()),
     "re-punctuated": lambda item, carrier: carrier.page_with(carrier.punctuated(item.question)),
     "re-spaced": lambda item, carrier: carrier.page_with(carrier.spaced(item.question)),
-    "5 % of words changed": lambda item, carrier: carrier.page_with(carrier.changed(item.question)),
+    "5 % changed": lambda item, carrier: carrier.page_with(carrier.changed(item.question)),
 }
 
 
@@ -92,11 +92,13 @@ def _words(corpus: Iterable[Document]) -> list[str]:
 
 
 def recall_lines(table: dict[str, dict[str, list[int]]]) -> list[str]:
-    """Return the table as lines to print: a row per form, a column per benchmark, recall over all at the end."""
+    """Return the table as lines to print: a row per benchmark and one over all, a column per form."""
     names = list(next(iter(table.values())))
-    lines = ["planted in this corpus, found again:", f"{'':24}" + "".join(f"{name[:12]:>14}" for name in [*names, "all"])]
-    for form, row in table.items():
-        cells = [f"{found}/{planted}" for found, planted in row.values()]
-        found, planted = (sum(cell[side] for cell in row.values()) for side in (0, 1))
-        lines.append(f"{form:24}" + "".join(f"{cell:>14}" for cell in [*cells, f"{found / max(planted, 1):.2%}"]))
+    counts = {name: {form: row[name] for form, row in table.items()} for name in names}
+    counts["all"] = {form: [sum(cell[side] for cell in row.values()) for side in (0, 1)] for form, row in table.items()}
+    lines = ["planted in this corpus, found again:", f"{'benchmark':28}{'planted':>8}" + "".join(f"{form:>15}" for form in table)]
+    for name, row in counts.items():
+        planted = max(cell[1] for cell in row.values())
+        shares = (f"{found / max(count, 1):.2%}" for found, count in row.values())
+        lines.append(f"{name:28}{planted:>8}" + "".join(f"{share:>15}" for share in shares))
     return lines

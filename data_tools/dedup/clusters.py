@@ -5,9 +5,8 @@ they are copies when their signatures say ``MIN_SIMILARITY`` or more and their n
 share a document make one cluster (union-find), and its first document in the order of the input is the one that is kept.
 Does not: compute signatures (``signatures.py``) or read documents.
 
-Memory for n documents: 4 bytes each in the union-find and 4 of word counts; 16 of hashes, 8 of their order and 8 of a sort's
-working space while equal texts are looked for, less for each band after that: about 40 n, which is 4 GB for 100 million
-documents. Signatures (480 bytes a document) stay on disk, mapped.
+Memory for n documents: 4 bytes each in the union-find and 4 of word counts; 16 of hashes and 8 of a sorted copy while equal
+texts are looked for, less for each band after that. Signatures (480 bytes a document) stay on disk, mapped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,19 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data_tools.dedup.signatures import BANDS, Signatures, band_hashes
+from data_tools.dedup.signatures import BANDS, SHORT_WORDS, Signatures, band_hashes
 
 MIN_SIMILARITY = 0.65
 """Of the sets of word runs. A document of 300 words with 1 % of them changed has 0.92, one of 40 words with one changed 0.80."""
-SHORT_WORDS, MIN_SHORT_SIMILARITY = 64, 0.7
-"""A problem of a few lines with another question at its end has 0.65."""
+MIN_SHORT_SIMILARITY = 0.72
+"""Of the shorter runs of a text of fewer than ``SHORT_WORDS``: with one of 20 words changed it has 0.81, a problem of a few lines
+with another question at its end about 0.6."""
 LEAST_WORDS = 20
 """Of shorter texts only equal ones are copies: ``arrange the letters of the word ELEVEN`` is not the problem with ``CEASE``."""
-SAME_NUMBERS = 0.98
 MIN_SHARED_NUMBERS = 0.5
 FEW_NUMBERS = 0.02
 
 NOT_A_COPY, EXACT, NEAR = 0, 1, 2
+BLOCK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,13 @@ class _Forest:
             number = int(parent[number])
         return number
 
+    def roots(self) -> NDArray[np.int32]:
+        """Return the root of every number."""
+        roots = self.parent.copy()
+        while (roots != (above := roots[roots])).any():
+            roots = above
+        return roots
+
     def join(self, one: int, other: int) -> None:
         first, second = sorted((self.root(one), self.root(other)))
         self.parent[second] = first
@@ -64,28 +71,45 @@ def find_copies(slices: Sequence[Signatures]) -> Copies:
         return Copies(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.uint8))
     forest = _Forest(lookup.size)
     exact = np.concatenate([part.exact for part in slices])
-    order = np.lexsort((exact[:, 1], exact[:, 0]))
-    equal = (exact[order[1:]] == exact[order[:-1]]).all(axis=1)
-    for one, other in zip(order[:-1][equal].tolist(), order[1:][equal].tolist(), strict=True):
+    members = _sharing(exact[:, 0], np.ones(lookup.size, dtype=bool))
+    members = members[np.lexsort((exact[members, 1], exact[members, 0]))]
+    equal = (exact[members[1:]] == exact[members[:-1]]).all(axis=1)
+    for one, other in zip(members[:-1][equal].tolist(), members[1:][equal].tolist(), strict=True):
         forest.join(one, other)
     del exact
-    by_text = np.array([forest.root(number) for number in range(lookup.size)], dtype=np.int32)
+    by_text = forest.roots()
+    compared = lookup.words >= LEAST_WORDS
     for band in range(BANDS):
-        for one, other in _pairs(lookup.bands(band), lookup.words >= LEAST_WORDS):
+        for one, other in _pairs(lookup.bands(band), compared):
             roots = forest.root(one), forest.root(other)
             # The roots too, since what is dropped must be a copy of what is kept, and not of a copy of a copy of it.
             if roots[0] != roots[1] and lookup.are_copies(one, other) and (roots == (one, other) or lookup.are_copies(*roots)):
                 forest.join(one, other)
-    kept = np.array([forest.root(number) for number in range(lookup.size)], dtype=np.int32)
-    numbers = np.arange(lookup.size)
-    kind = np.where(kept == numbers, NOT_A_COPY, np.where(by_text != numbers, EXACT, NEAR)).astype(np.uint8)
+    kept = forest.roots()
+    numbers = np.arange(lookup.size, dtype=np.int32)
+    kind = np.where(by_text != numbers, np.uint8(EXACT), np.uint8(NEAR))
+    kind[kept == numbers] = NOT_A_COPY
     return Copies(kept, kind)
+
+
+def _sharing(hashes: NDArray[np.uint64], compared: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the numbers of the compared documents whose hash another has too. Takes 8 bytes a document while it works."""
+    ordered = hashes[compared]
+    ordered.sort()
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    blocks = [np.zeros(0, dtype=np.int64)]
+    for begin in range(0, len(hashes), BLOCK) if len(repeated) else ():
+        block = hashes[begin : begin + BLOCK]
+        nearest = repeated[np.minimum(np.searchsorted(repeated, block), len(repeated) - 1)]
+        blocks.append(begin + np.flatnonzero((nearest == block) & compared[begin : begin + BLOCK]))
+    return np.concatenate(blocks)
 
 
 def _pairs(hashes: NDArray[np.uint64], compared: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Yield pairs of documents with the same hash: each with the one before it, and with the first of all that share it."""
-    order = np.argsort(hashes, kind="stable")
-    order = order[compared[order]]
+    members = _sharing(hashes, compared)
+    order = members[np.argsort(hashes[members], kind="stable")]
     new = np.concatenate(([True], hashes[order[1:]] != hashes[order[:-1]])) if len(order) else np.zeros(0, dtype=bool)
     first = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
     for at in np.flatnonzero(~new).tolist():
@@ -104,7 +128,12 @@ class _Lookup:
         self.words = np.concatenate([part.words for part in slices] or [np.zeros(0, dtype=np.int32)])
 
     def bands(self, band: int) -> NDArray[np.uint64]:
-        return np.concatenate([band_hashes(part.minhash, band) for part in self._slices])
+        hashes = np.empty(self.size, dtype=np.uint64)
+        begin = 0
+        for part in self._slices:
+            hashes[begin : begin + len(part.minhash)] = band_hashes(part.minhash, band)
+            begin += len(part.minhash)
+        return hashes
 
     def are_copies(self, one: int, other: int) -> bool:
         (part, i), (other_part, j) = self._place(one), self._place(other)
@@ -112,8 +141,10 @@ class _Lookup:
         least = MIN_SIMILARITY if words >= SHORT_WORDS else MIN_SHORT_SIMILARITY
         if float((part.minhash[i] == other_part.minhash[j]).mean()) < least:
             return False
-        same_wording = bool(part.wording[i] == other_part.wording[j])
-        return same_problem(_numbers(part, i), _numbers(other_part, j), words, same_wording)
+        if part.wording[i] == other_part.wording[j]:
+            # Then the numbers are all that may differ, and with another number it is another problem.
+            return bool(part.numbering[i] == other_part.numbering[j])
+        return same_problem(_numbers(part, i), _numbers(other_part, j), words)
 
     def _place(self, number: int) -> tuple[Signatures, int]:
         index = int(np.searchsorted(self._ends, number, side="right"))
@@ -124,17 +155,16 @@ def _numbers(part: Signatures, index: int) -> NDArray[np.uint32]:
     return part.numbers[int(part.number_ends[index - 1]) if index else 0 : int(part.number_ends[index])]
 
 
-def same_problem(one: NDArray[np.uint32], other: NDArray[np.uint32], words: int, same_wording: bool) -> bool:
-    """Say whether two similar texts with these numbers are copies, and not one problem with other numbers.
+def same_problem(one: NDArray[np.uint32], other: NDArray[np.uint32], words: int) -> bool:
+    """Say whether two similar texts with these numbers, worded a little differently, are copies, and not two problems of a kind.
 
-    Where 98 % of the numbers agree they are copies. Where the wording is the same to the letter and fewer agree, the numbers are
-    the difference: two problems. Where the wording differs too, a changed number may be one more edit, if half of the numbers
-    agree or those that do not are less than 2 % of the ``words``.
+    A changed number may be one more edit, if half of the numbers agree or those that do not are less than 2 % of the ``words``.
+    In a short text one may be missing, but none may stand in another's place.
     """
     shared = _in_both(one, other)
     either = len(one) + len(other) - shared
-    if same_wording or shared >= SAME_NUMBERS * either:
-        return shared >= SAME_NUMBERS * either
+    if words < SHORT_WORDS and shared < min(len(one), len(other)):
+        return False
     return shared >= MIN_SHARED_NUMBERS * either or either - shared < FEW_NUMBERS * words
 
 

@@ -32,7 +32,7 @@ from data_tools.sources.record_files import RecordFiles
 from data_tools.stage import PartialFolder, Record, finished_manifest, identity, run_slices
 from megatron_mathcoder.config.errors import DataError
 
-VERSION = 1
+VERSION = 2
 REASONS = {EXACT: "exact duplicate", NEAR: "near duplicate"}
 COPIES = "copies.npz"
 

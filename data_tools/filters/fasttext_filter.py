@@ -106,7 +106,9 @@ def _judge(options: argparse.Namespace) -> DocumentFilter:
         raise DataError(f"model {options.model!r} does not exist; train one with mathcoder train-filter")
     load(path)
     threshold = options.threshold if options.threshold is not None else _trained_threshold(path)
-    return FastTextFilter(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), path.stem, threshold)
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return FastTextFilter(str(path), sha256, path.stem, threshold)
 
 
 def _trained_threshold(path: Path) -> float:

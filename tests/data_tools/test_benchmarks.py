@@ -60,8 +60,18 @@ def test_what_a_person_gets_wrong(tmp_path: Path) -> None:
         find_benchmarks([str(tmp_path / "empty")])
     with pytest.raises(DataError, match="does not exist; name files, or a folder of them"):
         find_benchmarks([str(tmp_path / "nothing")])
-    with pytest.raises(DataError, match="item 0 has no question among a; known fields are question, problem"):
+    with pytest.raises(DataError, match=r"item 0 has no question among a; known fields are question, problem, .*: rename it"):
         read_benchmark(write(tmp_path / "x.jsonl", [{"a": 1}]))
+    for name, content in (("none.jsonl", ""), ("none.json", "[]"), ("blank.jsonl", "\n\n")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=rf"{name}' has no items; fetch the file again, or remove it"):
+            read_benchmark(tmp_path / name)
+    (tmp_path / "training").mkdir()
+    write(tmp_path / "training/gsm8k_train.jsonl", [{"question": "1?"}])
+    with pytest.raises(DataError, match=r"holds only training files \(gsm8k_train.jsonl\); name a file to have it read"):
+        find_benchmarks([str(tmp_path / "training")])
+    (tmp_path / "7.json").write_text(json.dumps({"problem": "Why?", "solution": "So."}, indent=2))
+    assert [item.question for item in read_benchmark(tmp_path / "7.json")] == ["Why?"]
     (tmp_path / "y.json").write_text("[{")
     with pytest.raises(DataError, match=r"cannot be read: .*; fetch the file again"):
         read_benchmark(tmp_path / "y.json")

@@ -39,7 +39,7 @@ def test_planted_items_are_found_again(judge: ContaminationFilter, clean_documen
     table = self_test(judge, items, clean_documents[::7])
     assert set(table) == set(FORMS)
     recall = {form: sum(found for found, _ in row.values()) / sum(n for _, n in row.values()) for form, row in table.items()}
-    assert recall.pop("5 % of words changed") >= 0.93
+    assert recall.pop("5 % changed") >= 0.93
     assert min(recall.values()) >= 0.99, recall
 
 

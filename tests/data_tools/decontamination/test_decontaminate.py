@@ -28,13 +28,15 @@ def test_leaks_are_dropped_with_their_passage_and_reported(
     assert manifest["benchmarks"] == {"gsm8k_test": {"items": 1319, "items_found": 1, "documents_dropped": 1}}
     report = json.loads((tmp_path / "out/contamination.json").read_bytes())
     assert report["gsm8k_test"]["examples"] == [dropped]
-    assert "52 documents in = 51 out + 1 dropped (1 contaminated)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "52 documents in = 51 out + 1 dropped (1 contaminated)" in printed
+    assert f"gsm8k_test                      1319       1          1  d50: {items[7].question[:60]}" in printed
     assert run([str(corpus), "--benchmarks", str(benchmark), "--output", str(tmp_path / "out")]) == 0
     with pytest.raises(DataError, match="setting mode: 'containment' there, 'published' now"):
         run([str(corpus), "--benchmarks", str(benchmark), "--output", str(tmp_path / "out"), "--mode", "published"])
 
 
-def test_workers_do_not_change_the_output(shared_data: Path, tmp_path: Path) -> None:
+def test_workers_and_parts_do_not_change_the_output(shared_data: Path, tmp_path: Path) -> None:
     given = [
         str(shared_data / "benchmarks"),
         "--benchmarks",
@@ -45,7 +47,25 @@ def test_workers_do_not_change_the_output(shared_data: Path, tmp_path: Path) -> 
     for workers in ("1", "2"):
         out = ["--output", str(tmp_path / workers), "--workers", workers, "--max-reject-fraction", "1"]
         assert run([*given, *out]) == 0
-    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    for part in ("2/2", "1/2"):
+        assert run([*given, "--output", str(tmp_path / "parts"), "--max-reject-fraction", "1", "--part", part]) == 0
+    assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "parts")
+
+
+def test_the_order_of_files_and_documents_read_twice_change_no_verdict(shared_data: Path, tmp_path: Path) -> None:
+    benchmark = shared_data / "benchmarks/sat_math.jsonl"
+    questions = [item.question for item in read_benchmark(benchmark)]
+    texts = [text for number, question in enumerate(questions) for text in (f"Clean page {number}.", f"A page: {question}")]
+    one = write_documents(tmp_path / "one.jsonl", texts[:30])
+    other = write_documents(tmp_path / "other.jsonl", texts[30:] + texts[:10])
+    kept = {}
+    for name, files in (("forth", [one, other]), ("back", [other, one])):
+        assert run([*map(str, files), "--benchmarks", str(benchmark), "--output", str(tmp_path / name)]) == 0
+        rows = rows_of(tmp_path / name / "documents")
+        manifest = json.loads((tmp_path / name / "manifest.json").read_bytes())
+        assert manifest["documents_in"] == len(texts) + 10 == len(rows) + manifest["dropped"]
+        kept[name] = sorted(row["text"] for row in rows)
+    assert kept["forth"] == kept["back"] == sorted(texts[::2] + texts[:10:2])
 
 
 def test_the_self_test_prints_recall_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +77,8 @@ def test_the_self_test_prints_recall_and_makes_nothing(tmp_path: Path, capsys: p
     corpus = write_documents(tmp_path / "corpus.jsonl", ["Some words of mine " * 300])
     assert run([str(corpus), "--benchmarks", str(benchmark), "--self-test"]) == 0
     printed = capsys.readouterr().out
-    assert "in a page                        40/40       100.00%" in printed
+    assert "trains_test                       40        100.00%        100.00%" in printed
+    assert printed.splitlines()[-1].startswith("all                               40        100.00%")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "trains_test.jsonl"]
     with pytest.raises(DataError, match="no --output given; name the folder to make, or add --self-test"):
         run([str(corpus), "--benchmarks", str(benchmark)])

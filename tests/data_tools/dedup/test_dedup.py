@@ -1,11 +1,14 @@
 import json
 import random
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rensa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data_tools.benchmarks import read_benchmark
 from data_tools.dedup.clusters import EXACT, NEAR, find_copies, same_problem
@@ -69,16 +72,39 @@ def test_the_numbers_of_two_problems() -> None:
     def numbers(*values: int) -> np.ndarray:
         return np.array(sorted(values), dtype=np.uint32)
 
-    none, many = numbers(), numbers(*range(100))
-    assert same_problem(none, none, 50, same_wording=True)
-    assert not same_problem(numbers(1, 2, 3), numbers(1, 2, 4), 50, same_wording=True)
-    assert same_problem(numbers(1, 2, 3), numbers(1, 2, 3), 50, same_wording=True)
-    assert same_problem(many, numbers(*range(99)), 500, same_wording=True)
-    assert not same_problem(many, numbers(*range(90)), 500, same_wording=True)
-    assert same_problem(numbers(1, 2, 3, 4), numbers(1, 2, 3, 5), 50, same_wording=False)
-    assert not same_problem(numbers(1, 2, 3), numbers(4, 5, 6), 50, same_wording=False)
-    assert same_problem(numbers(1), none, 300, same_wording=False)
-    assert not same_problem(numbers(1, 1, 1), numbers(1, 2, 2), 50, same_wording=False)
+    assert same_problem(numbers(), numbers(), 50)
+    assert same_problem(numbers(1, 2, 3, 4), numbers(1, 2, 3, 5), 90)
+    assert same_problem(numbers(1, 2, 3, 4), numbers(1, 2, 4), 50)
+    assert not same_problem(numbers(1, 2, 3, 4), numbers(1, 2, 3, 5), 50)
+    assert not same_problem(numbers(1, 2, 3), numbers(4, 5, 6), 50)
+    assert same_problem(numbers(1), numbers(), 300)
+    assert not same_problem(numbers(1, 1, 1), numbers(1, 2, 2), 50)
+
+
+def test_of_the_same_wording_one_number_in_a_thousand_or_their_order_makes_another_text(pages: list[str]) -> None:
+    text = " ".join(f"{word} {number}" for number, word in enumerate(" ".join(pages).split()[:1500]))
+    swapped = "Tom has 3 red apples and 5 green pears and gives 2 of the apples to Ann and all his pears to Bob. How many?"
+    others = [text.replace(" 700 ", " 70 "), swapped.replace("3", "x").replace("5", "3").replace("x", "5")]
+    assert merged([text, swapped, *others], [(0, 2), (1, 3)]) == 0
+    assert merged([text, swapped, text.replace(" 700 ", " 700, "), swapped.upper()], [(0, 2), (1, 3)]) == 2
+
+
+def test_short_problems_with_a_word_changed_are_copies(shared_data: Path) -> None:
+    rng = random.Random(6)
+    items = read_benchmark(shared_data / "benchmarks/gsm8k_train.jsonl")[:300]
+    problems = [item.question for item in items if len(item.question.split()) >= 25]
+    words = sorted({word for problem in problems for word in problem.split() if word.isalpha()})
+
+    def with_another_word(problem: str) -> str:
+        kept = problem.split(" ")
+        kept[rng.choice([place for place, word in enumerate(kept) if word.isalpha()])] = rng.choice(words)
+        return " ".join(kept)
+
+    copies = [with_another_word(problem) for problem in problems]
+    pairs = [(number, len(problems) + number) for number in range(len(problems))]
+    assert len(problems) > 200
+    assert merged(problems + copies, pairs) >= 0.98 * len(problems)
+    assert merged(problems, [(one, one + 1) for one in range(len(problems) - 1)]) == 0
 
 
 def test_a_signature_is_of_the_document_alone(pages: list[str]) -> None:
@@ -167,3 +193,46 @@ def test_each_input_gets_a_folder_of_its_own(pages: list[str], tmp_path: Path) -
     assert run(given) == 0
     with pytest.raises(DataError, match=r"--each would make .*o/x of two inputs; give the folders different last names"):
         run([str(tmp_path / "b/x.jsonl"), str(tmp_path / "a/x.jsonl"), "--each", "--output", str(tmp_path / "o")])
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_cut_of_the_input_changes_nothing_and_another_order_keeps_as_many(pages: list[str], data: st.DataObject) -> None:
+    chosen = pages[:12]
+    texts = data.draw(st.lists(st.sampled_from([*chosen, *(page + " and one more" for page in chosen)]), min_size=1, max_size=20))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=4)))
+    parts = [texts[begin:end] for begin, end in pairwise([0, *cuts, len(texts)]) if end > begin]
+    whole, cut = find_copies([sign(texts)]), find_copies([sign(part) for part in parts])
+    assert cut.kept.tolist() == whole.kept.tolist()
+    assert cut.kind.tolist() == whole.kind.tolist()
+    assert all(kept <= number for number, kept in enumerate(whole.kept.tolist()))
+    order = data.draw(st.permutations(range(len(texts))))
+    shuffled = find_copies([sign([texts[number] for number in order])])
+    assert (shuffled.kind == 0).sum() == (whole.kind == 0).sum()
+    # Named twice, nothing of an input stays a second time.
+    doubled = find_copies([sign(texts), sign(texts)])
+    assert doubled.kept.tolist() == [*whole.kept.tolist(), *whole.kept.tolist()]
+
+
+def test_strange_documents_are_signed_and_compared() -> None:
+    strange = [
+        "abcdefghij" * 100_000,
+        "7" * 1_000_000,
+        "🙂🧮📐" * 50_000,
+        "מה יוצא לך " * 20_000,
+        "\u200d" * 1000,
+        " ",
+        "\ud800 lone",
+    ]
+    copies = find_copies([sign([text]) for text in [*strange, *strange]])
+    assert copies.kept.tolist() == [*range(7), *range(7)]
+    assert copies.kind.tolist() == [0] * 7 + [EXACT] * 7
+
+
+def test_a_copy_with_characters_that_are_not_seen_is_a_copy(pages: list[str]) -> None:
+    disguised = [
+        pages[3].replace("e", "e\u200b"),
+        pages[3].replace(" ", "\u00a0"),
+        pages[3].translate(str.maketrans("aeo", "аео")),
+    ]
+    assert find_copies([sign([pages[3], *disguised])]).kept.tolist() == [0, 0, 0, 0]
