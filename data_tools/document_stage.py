@@ -44,6 +44,7 @@ from data_tools.stage import (
     code_version,
     finished_manifest,
     identity,
+    remove_leftover,
     run_slices,
 )
 from megatron_mathcoder.config.errors import DataError
@@ -207,11 +208,13 @@ def make_documents(
     """
     output: Path = options.output
     wanted = identity(stage, source.settings | ({} if judge is None else judge.settings), source.inputs)
+    partial_path = output.with_name(output.name + ".partial")
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
+        remove_leftover(partial_path, wanted)
         print(f"{output} is already there, from the same inputs: {manifest['documents']} documents; nothing to do")
         return manifest
     _check_free(output, options.overwrite, rows)
-    with PartialFolder(output.with_name(output.name + ".partial"), wanted, options.overwrite, options.part) as partial:
+    with PartialFolder(partial_path, wanted, options.overwrite, options.part) as partial:
         new = partial.path / "output"
         for name in (rows, "dropped"):
             (new / name).mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,6 +172,14 @@ class PartialFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
+
+
+def remove_leftover(path: Path, wanted: Record) -> None:
+    """Remove the unfinished work for ``wanted`` that a run left which was killed after it had published the output."""
+    if path.exists():
+        # Another run that is about to remove it, or work for something else, is not ours to touch.
+        with suppress(DataError), PartialFolder(path, wanted, overwrite=False) as leftover:
+            leftover.remove()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from data_tools.stage import (
     check_rejected,
     code_version,
     finished_manifest,
+    remove_leftover,
 )
 from data_tools.tokens.indexed_writer import ITEM_BYTES, dtype_name, idx_bytes, merge_idx
 from data_tools.tokens.tokenize_slice import SliceFiles, Target
@@ -48,6 +49,7 @@ class Dataset:
             self._check_free(overwrite)
             return False
         _check_sizes(self.prefix, manifest)
+        remove_leftover(self.partial_path, self.wanted)
         print(f"{self.prefix} is already there, from the same inputs and tokenizer: {_counts(manifest)}; nothing to do")
         return True
 

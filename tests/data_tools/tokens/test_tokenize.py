@@ -307,3 +307,14 @@ def test_unfinished_work_for_another_output_is_not_thrown_away(tokenizer_model: 
         run([*given, "--no-bos"])
     assert run([*given, "--no-bos", "--overwrite", "--max-reject-fraction", "0.5"]) == 0
     assert 2 * manifest_of(tmp_path / "d")["tokens"] == (tmp_path / "d.bin").stat().st_size
+
+
+def test_what_a_run_killed_at_its_very_end_left_is_removed(tokenizer_model: Path, tmp_path: Path) -> None:
+    documents = write_documents(tmp_path / "a.jsonl", ["one", "two"])
+    given = arguments(documents, tokenizer_model, tmp_path / "d")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_tools.stage.PartialFolder.remove", lambda self: None)
+        run(given)
+    assert (tmp_path / "d.partial").exists()
+    run(given)
+    assert not (tmp_path / "d.partial").exists()
