@@ -162,7 +162,8 @@ class PartialFolder:
         return self.path / "records" / f"slice-{index:05d}.json"
 
     def remove(self) -> None:
-        """Remove the folder, lock and all; call it when the output is published."""
+        """Remove the folder, lock and all; call it when the output is published. Without a plan it is no work to go on with."""
+        (self.path / "plan.json").unlink(missing_ok=True)
         shutil.rmtree(self.path)
 
     def close(self) -> None:

@@ -40,7 +40,7 @@ def tag_of(node: Node) -> str:
 
 def given_latex(math: Node) -> str | None:
     """Return the LaTeX that a ``math`` element carries, or None."""
-    for annotation in math.get_elements_by_tag_name("annotation"):
+    for annotation in math.get_elements_by_tag_name("annotation")[:]:
         if _TEX_ENCODING.match((annotation.get_attribute("encoding") or "").strip()):
             text: str = (annotation.text or "").strip()
             if text:

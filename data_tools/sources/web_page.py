@@ -87,7 +87,7 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
     if tree.body is None:
         raise ValueError("no HTML: no body in it")
     origin, about = _origin(tree), _about(tree)
-    for node in list(_document(tree).query_selector_all(_CLUTTER)):
+    for node in _document(tree).query_selector_all(_CLUTTER)[:]:
         text = (node.text or "").strip()
         if ("ltx_tag" not in node.class_list or text in "•–∗*") and ("header" not in node.class_list or _NODE_LINKS.match(text)):
             node.decompose()
@@ -102,9 +102,9 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
 
 def _deepen_lists(tree: HTMLTree) -> None:
     """Put lists of prose three elements deeper: the extraction takes every list near the root for a menu."""
-    for node in [each for each in _document(tree).query_selector_all("ul") if _is_near_root(each)]:
+    for node in [each for each in _document(tree).query_selector_all("ul")[:] if _is_near_root(each)]:
         text = len(node.text or "")
-        linked = sum(len(link.text or "") for link in node.query_selector_all("a"))
+        linked = sum(len(link.text or "") for link in node.query_selector_all("a")[:])
         parent = node.parent
         if parent is None or not text or linked > MENU_LINK_SHARE * text:
             continue
@@ -209,9 +209,8 @@ def _origin(tree: HTMLTree) -> dict[str, str]:
 
 
 def _licence(tree: HTMLTree) -> str:
-    for node in _document(tree).query_selector_all(
-        'a[rel~="license" i], link[rel~="license" i], a[href*="creativecommons.org/"]'
-    ):
+    links = _document(tree).query_selector_all('a[rel~="license" i], link[rel~="license" i], a[href*="creativecommons.org/"]')
+    for node in links[:]:
         address = node.get_attribute("href") or ""
         if match := _LICENCE_ADDRESS.search(address):
             name = match[1].upper()

@@ -102,9 +102,8 @@ class Ledger:
         assert redone == [], "finished work was done again"
         self.finished = now
         for partial in [*self.folder.rglob("*.partial"), *self.folder.glob("*.signatures")]:
-            output = partial.with_suffix("")
-            # After the output has its name, what is left of the folder is being removed.
-            if not (output / "manifest.json").exists() and not output.with_name(f"{output.name}.manifest.json").exists():
+            # Without a plan the output is published, and the folder was being removed.
+            if (partial / "plan.json").exists():
                 self._look_at_unfinished(partial)
 
     def _look_at_unfinished(self, partial: Path) -> None:
