@@ -7,6 +7,7 @@ Does not: decode, judge, or draw; each has its file.
 
 import argparse
 import json
+import sys
 import zlib
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ from data_tools.parts import atomic_file, write_json
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.checksums import read_checksums
-from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.config.loader import load_recipe
 from megatron_mathcoder.evaluation import recipe, report, results
 from megatron_mathcoder.evaluation.benchmarks import is_there
@@ -38,9 +39,14 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("recipe", type=Path, help="TOML with [evaluation], [[models]] and [[benchmarks]]")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a key of the recipe")
+    parser.add_argument(
+        "--best", default="", metavar="NAME", help="end with status 1 unless this model's intervals lie above all others'"
+    )
     arguments = parser.parse_args(argv)
     config = load_recipe(EvaluationConfig, arguments.recipe, arguments.set)
     recipe.check(config)
+    if arguments.best and arguments.best not in (names := [model.name for model in config.models]):
+        raise ConfigError(f"--best {arguments.best}: the recipe's models are {', '.join(names)}; name one of them")
     contaminated = results.read_contamination(config.evaluation.contamination)
     check_files(config.benchmarks)
     tasks = [task_of(entry) for entry in config.benchmarks]
@@ -52,7 +58,10 @@ def run(argv: list[str]) -> int:
     for line in report.comparison_lines(numbers["comparisons"]):
         print(line)
     print(f"report: {Path(config.evaluation.folder) / 'report.html'}")
-    return 0
+    missed = results.not_clearly_best(arguments.best, numbers["results"]) if arguments.best else []
+    for line in missed:
+        print(f"not clearly the best: {line}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 def check_files(entries: tuple[BenchmarkEntry, ...]) -> None:

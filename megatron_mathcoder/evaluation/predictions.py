@@ -36,7 +36,7 @@ class Task:
     @property
     def key(self) -> str:
         """``gsm8k/few-shot-cot``."""
-        return f"{self.entry.name}/{self.protocol.name}"
+        return f"{self.entry.label or self.entry.name}/{self.protocol.name}"
 
     def row_id(self, item: Item) -> str:
         """Return the id of an item's prediction."""

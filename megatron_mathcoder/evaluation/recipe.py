@@ -43,6 +43,8 @@ class BenchmarkEntry:
     """Which it is."""
     path: str
     """Its file as published, a folder of MATH, or hf:NAME:CONFIG:SPLIT."""
+    label: str = ""
+    """What it is called in tables and logs, where one benchmark is asked with several files; "" = its name."""
     protocol: ProtocolName = "default"
     """How it is asked; default is the way of MathCoder2's table."""
     limit: int = 0
@@ -93,9 +95,9 @@ def check(config: EvaluationConfig) -> None:
     for index, model in enumerate(config.models):
         if not model.name.replace("-", "").replace(".", "").replace("_", "").isalnum() or model.name.startswith("."):
             raise ConfigError(f"models.{index}.name = {model.name!r}: use letters, digits, dots and dashes; it names a folder")
-    asked = [(entry.name, entry.protocol) for entry in config.benchmarks]
+    asked = [(entry.label or entry.name, entry.protocol) for entry in config.benchmarks]
     if twice_asked := [pair for pair in asked if asked.count(pair) > 1]:
-        raise ConfigError(f"benchmarks: {twice_asked[0][0]!r} is asked twice by one protocol; leave one out")
+        raise ConfigError(f"benchmarks: {twice_asked[0][0]!r} is asked twice by one protocol; leave one out, or give it a label")
     for index, entry in enumerate(config.benchmarks):
         if entry.protocol == "log-likelihood" and entry.name not in ("sat", "mmlu_math", "mmlu_stem"):
             raise ConfigError(f"benchmarks.{index}.protocol = 'log-likelihood': {entry.name} has no choices; take few-shot-cot")

@@ -36,13 +36,18 @@ def table(results: Results) -> str:
     rows = [head]
     for model, tasks in results.items():
         for key, numbers in tasks.items():
-            benchmark, protocol = key.split("/")
             low, high = numbers["interval_95"]
             others = ", ".join(f"{name} {share:.1%}" for name, share in list(numbers["graders"].items())[1:])
-            rows.append((model, BENCHMARKS[benchmark].title, protocol, str(numbers["items"]), f"{numbers['share']:.1%}",
+            rows.append((model, *_names(key), str(numbers["items"]), f"{numbers['share']:.1%}",
                          f"{low:.1%} to {high:.1%}", str(numbers["undecided"]), str(numbers["cut_off"]), others))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _names(key: str) -> tuple[str, str]:
+    """Return what a task's benchmark is called, by its label or else its title, and its protocol."""
+    label, protocol = key.rsplit("/", 1)
+    return (BENCHMARKS[label].title if label in BENCHMARKS else label), protocol
 
 
 def comparison_lines(comparisons: list[dict[str, Any]]) -> list[str]:
@@ -76,7 +81,7 @@ def _scores(results: Results) -> str:
     head = "".join(f"<th>{_e(model)}" for model in results)
     rows = "".join(
         f"<tr><td>{_task(key)}<td class=r>{first[key]['items']:,}"
-        + "".join(f"<td>{_score(key, of_model[key])}" for of_model in results.values())
+        + "".join(f"<td>{_score(of_model[key])}" for of_model in results.values())
         for key in first
     )
     note = "Share right by the headline grader with its 95 % Wilson interval (band); below it the shares by the other graders."
@@ -84,16 +89,16 @@ def _scores(results: Results) -> str:
 
 
 def _task(key: str, between: str = "<br>") -> str:
-    benchmark, protocol = key.split("/")
-    return f"<b>{_e(BENCHMARKS[benchmark].title)}</b>{between}<span class=n>{_e(protocol)}</span>"
+    title, protocol = _names(key)
+    return f"<b>{_e(title)}</b>{between}<span class=n>{_e(protocol)}</span>"
 
 
-def _score(key: str, numbers: dict[str, Any]) -> str:
+def _score(numbers: dict[str, Any]) -> str:
     low, high = numbers["interval_95"]
     share = f"<b>{numbers['share']:.1%}</b> <span class=n>{low:.1%} to {high:.1%}</span>"
     band = f"<i style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'></i>"
     bar = f"<div class=bar>{band}<u style='left:calc({100 * numbers['share']:.1f}% - 1px)'></u></div>"
-    notes = [f"{name} {numbers['graders'][name]:.1%}" for name in graders_of(key.split("/")[0])[1:]]
+    notes = [f"{name} {numbers['graders'][name]:.1%}" for name in graders_of(numbers["benchmark"])[1:]]
     notes += [f"{numbers[name]} {name.replace('_', ' ')}" for name in ("undecided", "failed", "cut_off") if numbers[name]]
     if "contaminated" in numbers:
         clean = "none clean" if numbers["clean_share"] is None else f"{numbers['clean_share']:.1%} of the clean"
@@ -116,8 +121,7 @@ def _failures(key: str, by_model: dict[str, list[Judged]]) -> str:
     rows = "".join(map(_failure, side_by_side[:SHOWN_FAILURES]))
     head = "<tr><th style='width:34%'>question<th style='width:12%'>gold" + "".join(f"<th>{_e(model)}" for model in by_model)
     more = f", the first {SHOWN_FAILURES} shown" if len(side_by_side) > SHOWN_FAILURES else ""
-    benchmark, protocol = key.split("/")
-    name = f"{BENCHMARKS[benchmark].title} ({protocol})"
+    name = "{} ({})".format(*_names(key))
     title = f"{_e(name)}: {len(side_by_side)} items not right for every model{more}"
     return f"<details><summary>{title}</summary><table>{head}{rows}</table></details>"
 

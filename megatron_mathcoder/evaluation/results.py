@@ -69,7 +69,8 @@ def summary(judged: list[Judged]) -> dict[str, Any]:
     benchmark, total = judged[0].row["benchmark"], len(judged)
     right = sum(each.right for each in judged)
     low, high = wilson(right, total)
-    numbers: dict[str, Any] = {"items": total, "right": right, "share": right / total, "interval_95": [low, high]}
+    numbers: dict[str, Any] = {"benchmark": benchmark, "items": total, "right": right, "share": right / total}
+    numbers["interval_95"] = [low, high]
     numbers["undecided"] = sum(each.verdicts[headline(benchmark)] == "undecided" for each in judged)
     numbers["failed"] = sum(each.row["ended"] == "failed" for each in judged)
     numbers["cut_off"] = sum(each.row["ended"] == "length" for each in judged)
@@ -90,6 +91,20 @@ def comparisons(by_model: dict[str, dict[str, list[Judged]]]) -> list[dict[str, 
             alone = sum(a.right and not b.right for a, b in pairs), sum(b.right and not a.right for a, b in pairs)
             row = {"first": first, "second": second, "task": key, "only_first": alone[0], "only_second": alone[1]}
             found.append(row | {"p": mcnemar_exact(*alone)})
+    return found
+
+
+def not_clearly_best(name: str, by_model: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """Return why the model ``name`` is not clearly the best, one line for each task and model whose interval its own touches.
+
+    Takes summaries by model and task. Intervals that do not touch are more than a test at 5 % asks for.
+    """
+    found = []
+    for key, numbers in by_model[name].items():
+        for other, tasks in by_model.items():
+            low, high = numbers["interval_95"][0], tasks[key]["interval_95"][1]
+            if other != name and low <= high:
+                found.append(f"{key}: the interval of {name} begins at {low:.1%}, that of {other} ends at {high:.1%}")
     return found
 
 

@@ -145,6 +145,40 @@ def test_scores_intervals_pairs_and_contamination_are_those_of_the_answers(
     assert [row["strict"] for row in verdicts].count("right") == 18
 
 
+def test_best_fails_where_intervals_touch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(small_recipe(tmp_path))
+    # Of 20: 18 right is 69.9 to 97.2 %, 10 is 29.9 to 70.1 %, 9 is 25.8 to 65.8 %.
+    for wrong_from, best, status in ((9, "good", 0), (10, "good", 1), (9, "bad", 1), (18, "good", 1)):
+        scripted(monkeypatch, good=Scripted(solver(18)), bad=Scripted(solver(wrong_from)))
+        folder = f"evaluation.folder={tmp_path}/{best}-{wrong_from}"
+        assert main(["evaluate", path, "--best", best, "--set", folder]) == status
+        assert ("not clearly the best" in capsys.readouterr().err) == bool(status)
+    assert main(["evaluate", path, "--best", "better"]) == 2
+    assert "--best better: the recipe's models are good, bad; name one of them" in capsys.readouterr().err
+
+
+def test_one_benchmark_is_asked_with_two_files_under_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(monkeypatch, good=Scripted(solver(18)), bad=Scripted(solver(4)))
+    path = small_recipe(tmp_path)
+    path.write_text(path.read_text() + f'[[benchmarks]]\nname = "gsm8k"\npath = "{tmp_path}/gsm8k.jsonl"\nlimit = 4\n')
+    assert main(["evaluate", str(path)]) == 2
+    assert "'gsm8k' is asked twice by one protocol; leave one out, or give it a label" in capsys.readouterr().err
+    assert main(["evaluate", str(path), "--set", "benchmarks.1.label=the first"]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((tmp_path / "run/results.json").read_text())["results"]["bad"]
+    assert {key: (each["right"], each["items"]) for key, each in found.items()} == {
+        "gsm8k/few-shot-cot": (4, 20),
+        "the first/few-shot-cot": (4, 4),
+    }
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("bad ")] == ["GSM8K", "the"]
+    page = (tmp_path / "run/report.html").read_text()
+    assert page.index("<th>GSM8K<") < page.index("<th>the first<")
+
+
 def test_predictions_made_otherwise_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
