@@ -21,7 +21,7 @@ from megatron_mathcoder.evaluation.benchmarks import BENCHMARKS, LETTERS, Item, 
 from megatron_mathcoder.evaluation.protocols import PROTOCOLS, Protocol
 from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationSection
 from megatron_mathcoder.inference.prediction_log import PredictionLog
-from megatron_mathcoder.inference.tool_use import ToolLoop
+from megatron_mathcoder.inference.tool_use import WINDOW, ToolLoop
 
 VERSIONED = ("torch", "transformers", "tokenizers", "sentencepiece", "vllm", "math-verify", "sympy")
 
@@ -74,10 +74,13 @@ def predict(model: LanguageModel, task: Task, section: EvaluationSection, log: P
             _check_same(log, row, made[item.id])
     if not left:
         return
-    ask = _letters if task.protocol.style == "letter" else _texts
+    if task.protocol.style == "letter":
+        asked = _letters(model, task, left)
+    else:
+        asked = _texts(model, task, left, sampling, sandbox, window=max(WINDOW, section.batch_size))
     done = len(task.items) - len(left)
     with CountProgress(task.key, len(task.items), "items", done) as progress:
-        for count, (item, found) in enumerate(ask(model, task, left, sampling, sandbox), 1):
+        for count, (item, found) in enumerate(asked, 1):
             log.append(_row(task, item, made[item.id], found))
             progress.show(count)
 
@@ -121,7 +124,9 @@ def versions() -> dict[str, str]:
 Found = Iterator[tuple[Item, dict[str, Any]]]
 
 
-def _texts(model: LanguageModel, task: Task, items: list[Item], sampling: Sampling, sandbox: Sandbox | None) -> Found:
+def _texts(
+    model: LanguageModel, task: Task, items: list[Item], sampling: Sampling, sandbox: Sandbox | None, window: int
+) -> Found:
     by_id = {item.id: item for item in items}
     loop = ToolLoop(
         model=model,
@@ -129,6 +134,7 @@ def _texts(model: LanguageModel, task: Task, items: list[Item], sampling: Sampli
         format=task.protocol.format,
         sampling=sampling,
         rounds=task.protocol.rounds or 1,
+        window=window,
     )
     for trajectory in loop.run((item.id, task.prompt(item)) for item in items):
         row = trajectory.to_row()
@@ -136,7 +142,7 @@ def _texts(model: LanguageModel, task: Task, items: list[Item], sampling: Sampli
         yield by_id[trajectory.id], found
 
 
-def _letters(model: LanguageModel, task: Task, items: list[Item], sampling: Sampling, sandbox: Sandbox | None) -> Found:
+def _letters(model: LanguageModel, task: Task, items: list[Item]) -> Found:
     """Yield the letter whose text the model finds most likely. The prompt is the same for all, so whole texts are compared."""
     scores: dict[str, dict[str, float]] = {item.id: {} for item in items}
     by_id = {item.id: item for item in items}

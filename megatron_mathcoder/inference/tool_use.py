@@ -18,6 +18,9 @@ from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.inference.code_session import CodeSession, shown
 from megatron_mathcoder.inference.tool_format import CLIPPED_CHARACTERS, Block, ToolFormat, clipped
 
+WINDOW = 64
+"""Problems under way at a time, unless a model takes more at once."""
+
 
 @dataclass(slots=True)
 class Trajectory:
@@ -63,7 +66,7 @@ class ToolLoop:
     sampling: Sampling
     rounds: int = 8
     output_characters: int = CLIPPED_CHARACTERS
-    window: int = 64
+    window: int = WINDOW
 
     def run(self, problems: Iterable[tuple[str, str]]) -> Iterator[Trajectory]:
         """Yield a finished trajectory for each (id, prompt), in the order they end."""

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from data_tools.llm.interface import Choice, TokenLogprobs
+from data_tools.llm.interface import Choice, Reply, Request, TokenLogprobs
 from megatron_mathcoder.cli import main
 from megatron_mathcoder.config.loader import load_recipe
 from megatron_mathcoder.evaluation import evaluator, recipe
@@ -143,6 +144,26 @@ def test_scores_intervals_pairs_and_contamination_are_those_of_the_answers(
     assert "contaminated" in page
     verdicts = [json.loads(line) for line in (tmp_path / "run/good/verdicts.jsonl").read_text().splitlines()]
     assert [row["strict"] for row in verdicts].count("right") == 18
+
+
+class Batching(Scripted):
+    """Draws all the requests it can get before it answers the first."""
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        return super().complete(list(requests))
+
+
+@pytest.mark.parametrize(("batch_size", "at_once"), [(70, 70), (8, 64)])
+def test_a_model_may_take_as_many_prompts_at_once_as_the_recipe_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int, at_once: int
+) -> None:
+    scripted(monkeypatch, good=(good := Batching(solver(80))), bad=Scripted(solver(0)))
+    path = small_recipe(tmp_path, f"batch_size = {batch_size}\n")
+    items = [{"id": f"q{n}", "question": f"What is {n} + {n}?", "answer": f"#### {2 * n}"} for n in range(80)]
+    (tmp_path / "gsm8k.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    assert main(["evaluate", str(path)]) == 0
+    assert len(good.asked[0]) == at_once
+    assert sum(map(len, good.asked)) == 80
 
 
 def test_best_fails_where_intervals_touch(
