@@ -197,7 +197,7 @@ def test_one_benchmark_is_asked_with_two_files_under_labels(
     }
     assert [line.split()[1] for line in printed.splitlines() if line.startswith("bad ")] == ["GSM8K", "the"]
     page = (tmp_path / "run/report.html").read_text()
-    assert page.index("<th>GSM8K<") < page.index("<th>the first<")
+    assert page.index("<b>GSM8K<") < page.index("<b>the first<")
 
 
 def test_predictions_made_otherwise_are_refused(
