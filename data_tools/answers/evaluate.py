@@ -23,6 +23,7 @@ MAX_EXACT_BITS = 8192
 MAX_EXPONENT = 10**6
 _GROWING = frozenset(["exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial"])
 POINTS = 5
+WHOLE_POINTS = 26
 
 # One context and one lock: mpmath's caches of pi and of logarithms are not safe between threads.
 _context = mpmath.MPContext()
@@ -141,11 +142,21 @@ def compare_reals(left: Value, right: Value) -> tuple[Any, Any]:
 def _samples(left: Value, right: Value) -> list[tuple[Any, Any]]:
     names = sorted(symbols(left) | symbols(right))
     pairs: list[tuple[Any, Any]] = []
+    # What is rounded to whole numbers is made for whole numbers, and differs at a few of them alone.
+    coordinate, points = (_whole, WHOLE_POINTS) if _rounds(left) or _rounds(right) else (_coordinate, POINTS)
     with _lock:
-        for point in range(POINTS if names else 1):
-            bindings = {name: _coordinate(point, index) for index, name in enumerate(names)}
+        for point in range(points if names else 1):
+            bindings = {name: coordinate(point, index) for index, name in enumerate(names)}
             pairs.append((_numeric(left, bindings), _numeric(right, bindings)))
     return pairs
+
+
+def _rounds(value: Value) -> bool:
+    return isinstance(value, Operation) and (value.name in ("floor", "ceiling", "mod") or any(map(_rounds, value.arguments)))
+
+
+def _whole(point: int, index: int) -> Any:
+    return _context.mpc(1 + (point * (2 * index + 1) + 5 * index) % WHOLE_POINTS)
 
 
 def _coordinate(point: int, index: int) -> Any:

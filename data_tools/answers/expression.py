@@ -232,6 +232,10 @@ class _Parser:
     def _name(self, name: str) -> Value:
         if self._accept("_"):
             name += "_" + self._subscript()
+        if [token.text for token in self._tokens[self._at : self._at + 3]] == ["(", "0", ")"]:
+            # An initial value, ``I(0)``: nobody writes a product with zero.
+            self._at += 3
+            return Symbol(f"{name}(0)")
         if name == "e":
             return Operation("e")
         return Operation("i") if name in ("i", "I") else Symbol(name)

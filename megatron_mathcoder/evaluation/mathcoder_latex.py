@@ -12,6 +12,8 @@ fail).
 import re
 from fractions import Fraction
 
+from megatron_mathcoder.evaluation.mathcoder_tokens import NotUnderstood, Scanner
+
 Tree = tuple[object, ...] | Fraction
 """``Fraction`` | ("symbol", name) | ("constant", name) | ("add"|"multiply"|"list", …) | ("power", base, exponent) | (function,
 …)."""
@@ -19,67 +21,6 @@ Tree = tuple[object, ...] | Fraction
 MAX_DEPTH = 60
 
 
-class NotUnderstood(ValueError):
-    """The text, or its value, is something the upstream grader raised an exception for."""
-
-
-_GREEK = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "chi",
-    "psi",
-    "omega",
-]
-_PLAIN = [
-    "arcsin",
-    "arccos",
-    "arctan",
-    "arccsc",
-    "arcsec",
-    "arccot",
-    "sinh",
-    "cosh",
-    "tanh",
-    "sin",
-    "cos",
-    "tan",
-    "csc",
-    "sec",
-    "cot",
-    "log",
-    "ln",
-    "exp",
-    "floor",
-    "ceil",
-]
-_COMMANDS = {
-    **dict.fromkeys((*_GREEK, "angle", "varepsilon", "vartheta", "varphi", "ell", "hbar"), "greek"),
-    **dict.fromkeys(_PLAIN, "function"),
-    "frac": "frac", "dfrac": "frac", "sqrt": "sqrt", "binom": "binom", "pi": "constant", "infty": "constant", "emptyset": "greek",
-    "times": "*", "cdot": "*", "div": "/", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "lt": "<", "gt": ">", "neq": "!=",
-    "lfloor": "floor(", "rfloor": ")floor", "lceil": "ceil(", "rceil": ")ceil", "{": "{", "}": "}",
-    "mathrm": "word", "text": "word", "overline": "word", "bar": "word", "hat": "word", "vec": "word", "tilde": "word",
-}  # fmt: skip
-_LONGEST_FIRST = sorted(_COMMANDS, key=len, reverse=True)
-_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?|(?:\d+(?:,\d{3})*)?\.\d+")
-_SIGNS = ("<=", ">=", "!=", "==", *"+-*/:^_=<>(){}[],;|!'.")
 _ATOMS = frozenset(["number", "letter", "greek", "constant", "word", "function", "frac", "sqrt", "binom", "e"])
 
 
@@ -92,49 +33,12 @@ def parse(text: str) -> Tree:
     return parser.whole()
 
 
-class _Parser:
-    """One token of look-ahead, read only when it is needed: what stands behind the parsed part need not be readable."""
+class _Parser(Scanner):
+    """The grammar. Each method reads one construction and leaves the token behind it as the next."""
 
     def __init__(self, text: str) -> None:
-        self._text, self._at, self._depth = text, 0, 0
-        self._kind, self._value = self._scan()
-
-    def _scan(self) -> tuple[str, str]:
-        while self._at < len(self._text) and self._text[self._at].isspace():
-            self._at += 1
-        rest = self._text[self._at :]
-        if not rest:
-            return "end", ""
-        if number := _NUMBER.match(rest):
-            return self._token("number", number.group())
-        if rest[0] == "\\":
-            name = next((name for name in _LONGEST_FIRST if rest.startswith(name, 1)), None)
-            if name is None:
-                raise NotUnderstood(f"unknown command {rest[:12]!r}")
-            self._at += 1
-            return self._token(_COMMANDS[name], name)
-        if re.match(r"d\s*(?:[a-z]|\\[a-z])", rest):
-            raise NotUnderstood("a differential")
-        if "a" <= rest[0] <= "z":
-            return self._token("e" if rest[0] == "e" else "letter", rest[0])
-        sign = next((sign for sign in _SIGNS if rest.startswith(sign)), None)
-        if sign is None:
-            raise NotUnderstood(f"unknown character {rest[0]!r}")
-        return self._token(sign, sign)
-
-    def _token(self, kind: str, text: str) -> tuple[str, str]:
-        self._at += len(text)
-        return kind, text
-
-    def _next(self) -> str:
-        value = self._value
-        self._kind, self._value = self._scan()
-        return value
-
-    def _expect(self, kind: str) -> None:
-        if self._kind != kind:
-            raise NotUnderstood(f"{kind!r} expected at {self._value!r}")
-        self._next()
+        super().__init__(text)
+        self._depth = 0
 
     def whole(self) -> Tree:
         for opening, closing in (("[", "]"), ("{", "}")):
@@ -286,8 +190,7 @@ class _Parser:
         match = re.match(r"\s*\{([^{}]*)\}", self._text[self._at :])
         if match is None:
             raise NotUnderstood("no word")
-        self._at += match.end()
-        self._kind, self._value = self._scan()
+        self._skip_to(self._at + match.end())
         return ("symbol", f"\\{command}{{{match.group(1)}}}")
 
     def _subscript(self) -> str:
@@ -302,8 +205,7 @@ class _Parser:
         if end < 0:
             raise NotUnderstood("a subscript is not closed")
         inside = self._text[self._at : end].strip()
-        self._at = end + 1
-        self._kind, self._value = self._scan()
+        self._skip_to(end + 1)
         return f"_{{{inside}}}" if len(inside) > 1 else f"_{inside}"
 
     def _call(self, name: str) -> Tree | None:

@@ -14,7 +14,8 @@ written anew.
 import re
 from fractions import Fraction
 
-from megatron_mathcoder.evaluation.mathcoder_latex import NotUnderstood, Tree, parse
+from megatron_mathcoder.evaluation.mathcoder_latex import Tree, parse
+from megatron_mathcoder.evaluation.mathcoder_tokens import NotUnderstood
 from megatron_mathcoder.evaluation.mathcoder_values import Scalar, exact_value, python_value
 
 TOLERANCE = 1e-2

@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from megatron_mathcoder.evaluation.mathcoder_latex import NotUnderstood, Tree
+from megatron_mathcoder.evaluation.mathcoder_latex import Tree
+from megatron_mathcoder.evaluation.mathcoder_tokens import NotUnderstood
 
 MAX_POWER_BITS = 100_000
 
