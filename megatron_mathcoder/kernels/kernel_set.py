@@ -1,7 +1,7 @@
 """Which implementation of each fused operation a model runs.
 
-Decides: two sets, ``torch`` (``reference.py``, ``adamw.py``) and ``triton``, and whether attention takes all documents in one
-call; a model and its optimizer are given a set and never ask again.
+Decides: two sets, ``torch`` (``torch_layers.py``, ``reference.py``, ``adamw.py``) and ``triton``, and whether attention takes all
+documents in one call; a model and its optimizer are given a set and never ask again.
 Does not: compute.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.config.schema import PlatformSection
-from megatron_mathcoder.kernels import adamw, reference
+from megatron_mathcoder.kernels import adamw, reference, torch_layers
 from megatron_mathcoder.kernels.adamw import Parameter, Update
 from megatron_mathcoder.kernels.varlen_attention import VarlenKernel, torch_varlen_kernel
 from megatron_mathcoder.platforms.interface import Platform
@@ -59,8 +59,8 @@ def torch_kernels() -> KernelSet:
         name="torch",
         rms_norm=reference.rms_norm,
         add_rms_norm=reference.add_rms_norm,
-        rotary=reference.rotary,
-        swiglu=reference.swiglu,
+        rotary=torch_layers.rotary,
+        swiglu=torch_layers.swiglu,
         softmax_statistics=reference.softmax_statistics,
         softmax_gradient_=reference.softmax_gradient_,
         accumulate_weight_gradient_=reference.accumulate_weight_gradient_,

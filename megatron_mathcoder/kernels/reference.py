@@ -1,12 +1,19 @@
-"""Every fused operation in plain torch: the definition of right, and what runs where there is no Triton.
+"""Every fused operation in plain torch: the definition of right; norms and loss run so where there is no Triton.
 
 Decides: the mathematics and where it is rounded: sums and products in fp32, one rounding to the input's dtype at the end.
-Does not: fuse anything; gradients come from autograd.
+Does not: fuse anything; gradients come from autograd. Logits are taken a block of rows at a time, since on a CPU a pass over more
+than its cache costs more than the arithmetic.
 """
+
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+BLOCK_LOGITS = 2**20
+"""Logits of one block of rows: 4 MiB in fp32."""
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -54,12 +61,14 @@ def softmax_statistics(logits: Tensor, labels: Tensor, columns: int) -> Tensor:
         nothing = torch.zeros(2, len(logits), dtype=torch.float32, device=logits.device)
         nothing[0] = float("-inf")
         return nothing
-    real = logits[:, :columns].float()
-    here = (labels >= 0) & (labels < columns)
-    at_label = real.gather(1, labels.clamp(0, columns - 1)[:, None]).squeeze(1)
-    # log_softmax is one pass of torch's, logsumexp is three.
-    log_sum = real[:, 0] - torch.log_softmax(real, dim=-1)[:, 0]
-    return torch.stack((log_sum, torch.where(here, at_label, 0.0)))
+    statistics = torch.empty(2, len(logits), dtype=torch.float32, device=logits.device)
+    for rows in _blocks(logits):
+        real, label = logits[rows, :columns].float(), labels[rows]
+        # log_softmax is one pass of torch's, logsumexp is three.
+        statistics[0, rows] = real[:, 0] - torch.log_softmax(real, dim=-1)[:, 0]
+        at_label = real.gather(1, label.clamp(0, columns - 1)[:, None]).squeeze(1)
+        statistics[1, rows] = torch.where((label >= 0) & (label < columns), at_label, 0.0)
+    return statistics
 
 
 def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Tensor, columns: int) -> Tensor:
@@ -72,15 +81,22 @@ def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Te
         scale: [n] fp32, the gradient of each row's loss.
         columns: as for ``softmax_statistics``.
     """
-    real = logits[:, :columns]
-    gradient = real.float().sub_(log_sum[:, None]).exp_()  # in place where the logits are fp32
-    rows = ((labels >= 0) & (labels < columns)).nonzero().squeeze(1)
-    gradient[rows, labels[rows]] -= 1.0
-    gradient.mul_(scale[:, None])
-    if gradient.dtype != logits.dtype:
-        real.copy_(gradient)
+    here = ((labels >= 0) & (labels < columns)).to(torch.float32)
+    for rows in _blocks(logits) if columns else ():
+        real = logits[rows, :columns]
+        gradient = real.float().sub_(log_sum[rows, None]).exp_()  # in place where the logits are fp32
+        gradient.scatter_add_(1, labels[rows, None].clamp(0, columns - 1), -here[rows, None])
+        gradient.mul_(scale[rows, None])
+        if gradient.dtype != logits.dtype:
+            real.copy_(gradient)
     logits[:, columns:] = 0
     return logits
+
+
+def _blocks(logits: Tensor) -> Iterator[slice]:
+    """Yield ranges of rows [n, v] that are a block together."""
+    rows = max(1, BLOCK_LOGITS // logits.shape[1])
+    return (slice(begin, begin + rows) for begin in range(0, len(logits), rows))
 
 
 def accumulate_weight_gradient_(main_grad: Tensor, output_gradient: Tensor, layer_input: Tensor) -> None:

@@ -38,8 +38,6 @@ class Shape:
     """Tokens whose norms and residuals this rank keeps: s·b, or s·b/t under sequence parallelism."""
     norm: Literal["fused", "composite"]
     """How torch computes RMSNorm: one kernel that keeps its input (CUDA), or a product of fp32 tensors (CPU)."""
-    kernels: Literal["triton", "torch"]
-    """Whose SwiGLU and loss: Triton's keep their input alone."""
     packed: bool
     """Whether a sample holds documents that do not see each other."""
     varlen: bool
@@ -61,7 +59,6 @@ def shape_of(
         element_bytes=DTYPE_BYTES[config.training.precision],
         local_tokens=tokens // parallel.tensor_model_parallel_size if parallel.sequence_parallel else tokens,
         norm=norm,
-        kernels="torch" if config.platform.kernels == "torch" else "triton",
         packed=config.dataset.document_mask,
         varlen=varlen if varlen is not None else norm == "fused" and config.training.precision == "bf16",
     )
@@ -159,12 +156,9 @@ def attention_calls(seq_length: int, window: int, context_parallel: int, context
 def mlp_inner_bytes(model: ModelConfig, shape: Shape) -> int:
     """Return what a SwiGLU keeps beyond its input, and does not keep when recomputed.
 
-    The fused gate and up projection, 2f/t a token, and the product for the last matrix, f/t. Without Triton the projection is
-    kept in fp32, and SiLU's output beside it.
+    The fused gate and up projection, 2f/t a token, and the product for the last matrix, f/t.
     """
-    width = model.ffn_hidden_size // shape.tensor_parallel * shape.tokens
-    projection = 2 * shape.element_bytes if shape.kernels == "triton" else 3 * FP32
-    return width * (projection + shape.element_bytes)
+    return 3 * model.ffn_hidden_size // shape.tensor_parallel * shape.tokens * shape.element_bytes
 
 
 def rotation_bytes(model: ModelConfig, shape: Shape) -> int:

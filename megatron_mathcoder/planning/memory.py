@@ -92,12 +92,11 @@ def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_micr
 
 def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:
     """Return the final norm and the loss at their largest: what they keep, one chunk of logits, and the gradient of the hidden
-    states. Without Triton the gradient of a chunk's logits is made in fp32."""
+    states."""
     columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
     chunk = min(shape.tokens, chunk_tokens(columns)) * columns
     made_again = 0 if saved.kept_logits_bytes(model, shape) else chunk * shape.element_bytes
-    copies = 2 * chunk * saved.FP32 if shape.kernels == "torch" else 0
-    return saved.head_bytes(model, shape) + made_again + copies + shape.tokens * model.hidden_size * shape.element_bytes
+    return saved.head_bytes(model, shape) + made_again + shape.tokens * model.hidden_size * shape.element_bytes
 
 
 def _workspace_bytes(model: ModelConfig, shape: saved.Shape) -> int:

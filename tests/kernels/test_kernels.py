@@ -1,11 +1,11 @@
-"""Each Triton kernel against its plain torch definition, forward and backward, under the interpreter."""
+"""Each kernel of either set against its plain torch definition, forward and backward; Triton's under the interpreter."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from megatron_mathcoder.kernels import reference
-from megatron_mathcoder.kernels.kernel_set import triton_kernels
+from megatron_mathcoder.kernels.kernel_set import KernelSet, torch_kernels, triton_kernels
 
 pytest.importorskip("triton", reason="triton is published for Linux alone")
 
@@ -16,6 +16,11 @@ TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1.6e-2}
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def dtype(request) -> torch.dtype:
     return request.param
+
+
+@pytest.fixture(params=[torch_kernels, triton_kernels], ids=["torch", "triton"])
+def kernels(request) -> KernelSet:
+    return request.param()
 
 
 @pytest.fixture(autouse=True)
@@ -59,25 +64,25 @@ def test_rms_norm_with_the_residual_added(shape, dtype):
 
 
 @pytest.mark.parametrize(("heads", "width", "batches"), [(4, 16, 1), (3, 24, 2), (1, 8, 2)])
-def test_rotary_position_embedding(heads, width, batches, dtype):
+def test_rotary_position_embedding(heads, width, batches, dtype, kernels):
     angles = torch.rand(5, batches, width // 2) * 6
     inputs = [random(5, 2, heads, width, dtype=dtype)]
     turn = (angles.cos(), angles.sin())
-    check(lambda x: triton_kernels().rotary(x, *turn), lambda x: reference.rotary(x, *turn), inputs, dtype)
+    check(lambda x: kernels.rotary(x, *turn), lambda x: reference.rotary(x, *turn), inputs, dtype)
 
 
-def test_rotary_reads_a_view_of_the_projection():
+def test_rotary_reads_a_view_of_the_projection(kernels):
     """Queries and keys are slices of one tensor, as megatron-core's attention cuts them."""
     projection = random(5, 2, 6, 16, dtype=torch.float32)
     angles = torch.rand(5, 1, 8)
     turn = (angles.cos(), angles.sin())
-    ours, theirs = triton_kernels().rotary, reference.rotary
+    ours, theirs = kernels.rotary, reference.rotary
     check(lambda x: ours(x[:, :, 1:3], *turn), lambda x: theirs(x[:, :, 1:3], *turn), [projection], torch.float32)
 
 
 @pytest.mark.parametrize("shape", [(5, 1, 64), (2, 2, 2100)], ids=str)
-def test_swiglu(shape, dtype):
-    check(triton_kernels().swiglu, reference.swiglu, [random(*shape, dtype=dtype)], dtype)
+def test_swiglu(shape, dtype, kernels):
+    check(kernels.swiglu, reference.swiglu, [random(*shape, dtype=dtype)], dtype)
 
 
 @pytest.mark.parametrize("columns", [0, 17, 5000])
@@ -98,3 +103,16 @@ def test_softmax_gradient(columns, dtype):
     theirs = reference.softmax_gradient_(logits.clone(), labels, log_sum, scale, columns)
     torch.testing.assert_close(ours.float(), theirs.float(), rtol=TOLERANCE[dtype], atol=1e-6)
     assert not ours[:, columns:].any()
+
+
+def test_rows_of_logits_are_taken_in_blocks(monkeypatch):
+    """One row at a time, or all at once: the same numbers."""
+    logits = torch.randn(5, 300) * 3
+    labels = torch.tensor([0, 16, -3, 299, 7])
+    results = []
+    for block in (1, 2**20):
+        monkeypatch.setattr(reference, "BLOCK_LOGITS", block)
+        statistics = reference.softmax_statistics(logits, labels, 280)
+        results.append((statistics, reference.softmax_gradient_(logits.clone(), labels, statistics[0], torch.ones(5), 280)))
+    for mine, right in zip(*results, strict=True):
+        assert torch.equal(mine, right)
