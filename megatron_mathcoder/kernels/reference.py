@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 BLOCK_LOGITS = 2**20
 """Logits of one block of rows: 4 MiB in fp32."""
 

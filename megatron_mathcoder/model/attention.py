@@ -170,7 +170,6 @@ class SDPAttention(torch.nn.Module):
             scale=self.softmax_scale,
             # The kernel counts from the ends of queries and keys, as a chunk in the middle of a document needs it.
             window_size=(self.window - 1 if self.window else -1, 0),
-            enable_gqa=True,
         )
         return context.view(batch, length, heads * width).transpose(0, 1)
 

@@ -50,13 +50,11 @@ def varlen_by_definition(
     max_k: int,
     scale: float,
     window_size: tuple[int, int],
-    enable_gqa: bool,
 ) -> torch.Tensor:
     """What ``torch.nn.attention.varlen.varlen_attn`` computes on a GPU, one sequence after the other with all scores in memory.
 
     Queries and keys of a sequence end together, as in FlashAttention from 2.1 on.
     """
-    assert enable_gqa
     assert window_size[1] == 0
     assert (cu_seq_q.dtype, cu_seq_k.dtype) == (torch.int32, torch.int32)
     outputs = []
@@ -180,11 +178,26 @@ def test_the_kernel_for_all_documents_is_used_where_it_runs() -> None:
     from megatron_mathcoder.kernels.kernel_set import choose_kernels
     from megatron_mathcoder.kernels.varlen_attention import torch_varlen_kernel
 
-    kernel = torch_varlen_kernel()
-    assert kernel is not None
-    for precision, flash, chosen in (("fp32", True, None), ("bf16", False, None), ("bf16", True, kernel)):
+    assert torch_varlen_kernel() is not None
+    for precision, flash, chosen in (("fp32", True, False), ("bf16", False, False), ("bf16", True, True)):
         platform = SimpleNamespace(name="cuda", runs_triton=False, has_flash_attention=flash)
-        assert choose_kernels(PlatformSection(), platform, precision).varlen_attention is chosen  # type: ignore[arg-type]
+        kernels = choose_kernels(PlatformSection(), platform, precision)  # type: ignore[arg-type]
+        assert (kernels.varlen_attention is not None) is chosen
+
+
+def test_every_release_of_torchs_kernel_is_called_by_its_own_arguments() -> None:
+    """2.10 has no window, 2.11 groups queries by the tensors' shapes, later ones want to be told."""
+    from megatron_mathcoder.kernels.varlen_attention import _for_grouped_queries
+
+    def first(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None): ...
+    def by_shape(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, window_size=(-1, -1)): ...
+    def told(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=None, window_size=(-1, -1), enable_gqa=False): ...
+
+    assert _for_grouped_queries(first) is None
+    assert _for_grouped_queries(by_shape) is by_shape
+    kernel = _for_grouped_queries(told)
+    assert kernel is not None
+    assert kernel.keywords == {"enable_gqa": True}  # type: ignore[attr-defined]
 
 
 @pytest.mark.gpu
@@ -202,7 +215,7 @@ def test_the_kernel_computes_what_its_definition_here_does(length: int, window: 
         packing = _pack(starts, chunks, length, torch.device("cpu"))
         queries = torch.cat([query[begin:end, sample] for sample in range(2) for begin, end in chunks])
         keys, values = (_keys_of(packing, each, whole=False) for each in (key, value))
-        numbers = {"max_q": packing.most_queries, "max_k": packing.most_keys, "scale": 0.125, "enable_gqa": True}
+        numbers = {"max_q": packing.most_queries, "max_k": packing.most_keys, "scale": 0.125}
         window_size = (window - 1 if window else -1, 0)
         expected = varlen_by_definition(
             queries, keys, values, cu_seq_q=packing.query_ends, cu_seq_k=packing.key_ends, window_size=window_size, **numbers
