@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist workste
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard -- '*.sh' '*.sbatch' .ci/run)
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart demo test test-all test-gpu test-slurm bench check format clean
+.PHONY: help install quickstart demo test test-all test-gpu test-slurm bench bench-gpu check format clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ bench: install ## the measurements, on an idle machine; each says its numbers, a
 	    echo "$$script"; $(BIN)/python "$$script" || missed="$$missed $$script"; \
 	done; \
 	if [ -n "$$missed" ]; then echo "make bench: below a bar, or broken:$$missed" >&2; exit 1; fi
+
+bench-gpu: install ## on a machine with a GPU: kernels and models beside their peers, in under eight minutes (docs/performance.md)
+	$(BIN)/python tests/benchmarks/bench_gpu.py
 
 check: install ## lint, format, types, import floors, shell scripts
 	$(BIN)/ruff check .

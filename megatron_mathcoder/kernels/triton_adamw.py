@@ -54,7 +54,9 @@ def _adamw_kernel(  # type: ignore[no-untyped-def]
     decay,
     rate,
     beta1,
+    first_share,
     beta2,
+    second_share,
     second_correction,
     eps,
     gradient_scale,
@@ -82,8 +84,8 @@ def _adamw_kernel(  # type: ignore[no-untyped-def]
         here = begin + tl.arange(0, BLOCK)
         inside = here < count
         gradient = tl.load(gradient_ptr + here, mask=inside, other=0.0) * gradient_scale
-        first = tl.load(first_ptr + here, mask=inside, other=0.0).to(tl.float32) * beta1 + gradient * (1.0 - beta1)
-        second = tl.load(second_ptr + here, mask=inside, other=0.0).to(tl.float32) * beta2 + gradient * gradient * (1.0 - beta2)
+        first = tl.load(first_ptr + here, mask=inside, other=0.0).to(tl.float32) * beta1 + gradient * first_share
+        second = tl.load(second_ptr + here, mask=inside, other=0.0).to(tl.float32) * beta2 + gradient * gradient * second_share
         root = tl.sqrt(second / second_correction) + eps
         if MASTER == "remainder":
             high = tl.load(weight_ptr + here, mask=inside, other=0.0).to(tl.int16, bitcast=True).to(tl.int32)
@@ -123,7 +125,10 @@ def adamw_(parameters: Sequence[Parameter], update: Update) -> None:
             1.0 - update.lr * update.weight_decay,
             update.lr / (1.0 - update.beta1**update.step),
             update.beta1,
+            # Not 1 - beta2 in the kernel: of 0.999 in fp32 that would be 0.0009999871.
+            1.0 - update.beta1,
             update.beta2,
+            1.0 - update.beta2,
             1.0 - update.beta2**update.step,
             update.eps,
             update.gradient_scale,

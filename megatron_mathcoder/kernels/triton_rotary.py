@@ -53,6 +53,8 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: float) -> Tensor
     length, batch, heads, width = x.shape
     if x.stride(-1) != 1:
         x = x.contiguous()
+    if cosine.stride() != sine.stride() or cosine.stride(-1) != 1:
+        cosine, sine = cosine.contiguous(), sine.contiguous()
     y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     half = width // 2
     _rotate_kernel[(length, batch)](
@@ -87,5 +89,5 @@ class _Rotary(torch.autograd.Function):
 
 
 def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Compute ``reference.rotary``; ``cosine`` and ``sine`` are contiguous."""
+    """Compute ``reference.rotary``."""
     return _Rotary.apply(x, cosine, sine)

@@ -62,5 +62,6 @@ def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Te
     """Compute ``reference.softmax_gradient_``; ``logits`` is contiguous."""
     rows, width = logits.shape
     grid = (rows, triton.cdiv(width, BLOCK))
-    _gradient_kernel[grid](logits, labels, log_sum, scale, width, columns, BLOCK=BLOCK, num_warps=8)
+    # The gradient of a sum is one number, expanded: read as rows it would be what lies behind it.
+    _gradient_kernel[grid](logits, labels, log_sum, scale.contiguous(), width, columns, BLOCK=BLOCK, num_warps=8)
     return logits

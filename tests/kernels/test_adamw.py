@@ -63,7 +63,8 @@ def test_triton_computes_the_definition(form, scale, monkeypatch):
     triton_adamw = pytest.importorskip("megatron_mathcoder.kernels.triton_adamw")
     monkeypatch.setattr(triton_adamw, "CHUNK", CHUNK)
     ours, theirs = parameters(form), parameters(form)
-    update = Update(step=3, lr=1e-2, weight_decay=0.1, beta1=0.9, beta2=0.95, eps=1e-8, gradient_scale=scale)
+    # 1 - 0.999 is not 0.001 in fp32.
+    update = Update(step=3, lr=1e-2, weight_decay=0.1, beta1=0.9, beta2=0.999, eps=1e-8, gradient_scale=scale)
     triton_kernels().adamw_(ours, update)
     adamw.adamw_(theirs, update)
     torch.testing.assert_close(masters(ours), masters(theirs), rtol=1e-6, atol=1e-7)

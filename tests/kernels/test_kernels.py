@@ -116,3 +116,49 @@ def test_rows_of_logits_are_taken_in_blocks(monkeypatch):
         results.append((statistics, reference.softmax_gradient_(logits.clone(), labels, statistics[0], torch.ones(5), 280)))
     for mine, right in zip(*results, strict=True):
         assert torch.equal(mine, right)
+
+
+def test_a_stride_of_zero_is_read_as_one_number(kernels):
+    """The gradient of a sum of losses is one number, expanded."""
+    logits = torch.randn(4, 50)
+    labels = torch.tensor([0, 16, -3, 49])
+    log_sum = torch.logsumexp(logits, dim=-1)
+    expanded = torch.tensor(0.5).expand(4)
+    ours = kernels.softmax_gradient_(logits.clone(), labels, log_sum, expanded, 50)
+    whole = reference.softmax_gradient_(logits.clone(), labels, log_sum, expanded.clone(), 50)
+    torch.testing.assert_close(ours, whole)
+
+
+def test_rotary_takes_angles_in_any_order_of_memory(kernels):
+    """Made from positions [b, s], angles have their samples outermost."""
+    angles = torch.rand(2, 5, 8).transpose(0, 1)
+    turned = torch.rand(2, 8, 5).permute(2, 0, 1)
+    x = torch.randn(5, 2, 3, 16)
+    for each in (angles, turned):
+        torch.testing.assert_close(kernels.rotary(x, each.cos(), each.sin()), reference.rotary(x, each.cos(), each.sin()))
+        torch.testing.assert_close(kernels.rotary(x, each, each.contiguous()), reference.rotary(x, each, each))
+
+
+@pytest.fixture(scope="module")
+def wide() -> Tensor:
+    """More elements than an int32 counts, of which hardly a page is ever touched."""
+    return torch.empty(2**31 + 2**13, dtype=torch.bfloat16)
+
+
+def test_offsets_beyond_two_billion_elements(wide):
+    """Rows that far from the first, as the logits of 16,744 tokens of a vocabulary of 128,256 are."""
+    from megatron_mathcoder.kernels.triton_softmax import _statistics_kernel
+
+    rows = wide.as_strided((3, 8), (2**30, 1), 0)
+    rows.copy_(torch.randn(3, 8))
+    out, labels = torch.empty(2, 3), torch.tensor([0, 3, 7])
+    _statistics_kernel[(3,)](rows, labels, out, 3, 2**30, 8, BLOCK=16)
+    torch.testing.assert_close(out, reference.softmax_statistics(rows.contiguous(), labels, 8))
+
+
+def test_rotary_reads_strides_beyond_two_billion(wide):
+    x = wide.as_strided((3, 1, 2, 8), (2**30, 2**30, 8, 1), 0)
+    x.copy_(torch.randn(3, 1, 2, 8))
+    angles = torch.rand(3, 1, 4)
+    turn = (angles.cos(), angles.sin())
+    torch.testing.assert_close(triton_kernels().rotary(x, *turn), reference.rotary(x.clone(), *turn), rtol=0, atol=0.05)

@@ -1,0 +1,171 @@
+"""Kernels and whole models on one GPU, against what else there is, in one command of less than eight minutes.
+
+    python tests/benchmarks/bench_gpu.py [--out FOLDER] [--only SECTION ...] [--device cpu --tiny]
+
+Needs torch, Triton and megatron-core (with numpy); liger-kernel and transformers where they are installed. Random weights and
+tokens. With ``--device cpu --tiny`` it does the same under Triton's interpreter: no number of that means anything.
+
+Decides: the sections, in processes of their own, so that one that fails, hangs or runs out of memory costs its own budget and
+no more; every row says what was measured or why it was not, and is on disk as soon as it is known.
+Does not: judge, beyond its exit status: 1 where a kernel computes something else than its definition.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TOTAL_SECONDS = 460
+SECTIONS = {
+    "correctness": 70,
+    "kernels": 130,
+    "1.2B": 60,
+    "1.2B peers": 100,
+    "8B": 60,
+    "8B peers": 60,
+    "ablation": 90,
+}
+"""Seconds that each may take; what one leaves over is the next ones' to use, up to their own."""
+ROWS_FILE, TABLE_FILE = "rows.jsonl", "bench_gpu.json"
+
+
+class Bench(NamedTuple):
+    """Where a section runs, and where its rows go."""
+
+    device: str
+    tiny: bool
+    folder: Path
+
+    def row(self, section: str, name: str, **numbers: Any) -> None:
+        """Append a row to the file, and print it."""
+        line = {"section": section, "name": name, **numbers}
+        with (self.folder / ROWS_FILE).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print("  ".join(f"{key}={shown(value)}" for key, value in line.items()), flush=True)
+
+    def attempt(self, section: str, name: str, measure: Any) -> None:
+        """Add a row of what ``measure`` returns, or of why it did not."""
+        try:
+            self.row(section, name, measured=True, **measure())
+        except Exception as error:  # out of memory, a kernel that does not compile, a package that is not there: the row says it
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            self.row(section, name, measured=False, reason=f"{type(error).__name__}: {first_line}"[:200])
+            free_memory()
+
+
+def free_memory() -> None:
+    """Give back what a failed or finished measurement held."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def run_section(name: str, bench: Bench) -> None:
+    """Measure one section in this process."""
+    import gpu_kernels
+    import gpu_models
+
+    sections = {
+        "correctness": gpu_kernels.correctness,
+        "kernels": gpu_kernels.kernels,
+        "1.2B": gpu_models.small_model,
+        "1.2B peers": gpu_models.small_peers,
+        "8B": gpu_models.large_model,
+        "8B peers": gpu_models.large_peers,
+        "ablation": gpu_models.ablation,
+    }
+    sections[name](bench)
+
+
+def run_sections(names: list[str], bench: Bench, arguments: list[str]) -> None:
+    """Run each in a process of its own, within its budget and what is left of the whole."""
+    end = time.monotonic() + TOTAL_SECONDS
+    for name in names:
+        left = end - time.monotonic()
+        if left < 15:
+            bench.row(name, "whole section", measured=False, reason=f"{TOTAL_SECONDS} s were over")
+            continue
+        command = [sys.executable, __file__, *arguments, "--worker", name]
+        try:
+            status = subprocess.run(command, timeout=min(SECTIONS[name], left), check=False).returncode
+            if status:
+                bench.row(name, "whole section", measured=False, reason=f"its process ended with status {status}")
+        except subprocess.TimeoutExpired:
+            bench.row(name, "rest of the section", measured=False, reason=f"{min(SECTIONS[name], left):.0f} s were over")
+
+
+def versions(device: str) -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+
+    found: dict[str, Any] = {"python": platform.python_version(), "date": time.strftime("%Y-%m-%d")}
+    for package in ("torch", "triton", "megatron-core", "liger-kernel", "transformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    found["device"] = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu"
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as Markdown, a table for each section."""
+    lines = []
+    for section in dict.fromkeys(row["section"] for row in rows):
+        members = [row for row in rows if row["section"] == section]
+        columns = list(dict.fromkeys(key for row in members for key in row if key not in ("section", "measured")))
+        lines += [f"\n### {section}\n", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        lines += [f"| {' | '.join(shown(row.get(column, '')) for column in columns)} |" for row in members]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description="kernels and models on one GPU")
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or "runs/bench_gpu"))
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--tiny", action="store_true", help="sizes that a CPU's interpreter can do; checks this script alone")
+    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=list(SECTIONS))
+    parser.add_argument("--worker", choices=tuple(SECTIONS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.device == "cpu":
+        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
+    import torch
+
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("bench_gpu: torch sees no GPU here; nothing was measured")
+        return 0
+    bench = Bench(options.device, options.tiny, options.out)
+    if options.worker:
+        run_section(options.worker, bench)
+        return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / ROWS_FILE).unlink(missing_ok=True)
+    own = ["--out", str(options.out), "--device", options.device, *(["--tiny"] if options.tiny else [])]
+    run_sections(options.only, bench, own)
+    rows = [json.loads(line) for line in (options.out / ROWS_FILE).read_text().splitlines()]
+    found = {"versions": versions(options.device), "rows": rows}
+    (options.out / TABLE_FILE).write_text(json.dumps(found, indent=1))
+    print(table(rows))
+    print(f"\n{json.dumps(found['versions'])}\n{options.out / TABLE_FILE}")
+    return 1 if any(row.get("agrees") is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The GPU's benchmark, tiny and under Triton's interpreter: that it runs, and that what fails is a row and not the end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.repository import ROOT
+
+pytest.importorskip("triton")
+SCRIPT = ROOT / "tests" / "benchmarks" / "bench_gpu.py"
+
+
+@pytest.fixture
+def bench_gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import bench_gpu
+
+    return bench_gpu
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+
+
+def run(folder: Path, *sections: str) -> dict[str, Any]:
+    command = [sys.executable, str(SCRIPT), "--device", "cpu", "--tiny", "--out", str(folder), "--only", *sections]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return dict(json.loads((folder / "bench_gpu.json").read_text()))
+
+
+def test_every_kernel_agrees_and_the_large_model_trains(tmp_path: Path) -> None:
+    found = run(tmp_path, "correctness", "8B")
+    assert [row["reason"] for row in found["rows"] if not row["measured"]] == []
+    assert all(row["agrees"] for row in found["rows"] if row["section"] == "correctness")
+    assert sum(row["section"] == "correctness" for row in found["rows"]) == 12
+    assert all(row["tokens_per_second"] > 0 for row in found["rows"] if row["section"] == "8B")
+    assert found["versions"]["torch"]
+
+
+@pytest.mark.slow
+def test_every_section_runs(tmp_path: Path) -> None:
+    found = run(tmp_path, "kernels", "1.2B", "1.2B peers", "8B peers", "ablation")
+    assert {row["section"] for row in found["rows"]} == {"kernels", "1.2B", "8B", "ablation"}
+    missing = [row["reason"] for row in found["rows"] if not row["measured"]]
+    assert all("liger_kernel" in reason for reason in missing), missing
+
+
+def test_what_fails_is_a_row_with_its_reason(bench_gpu: ModuleType, tmp_path: Path) -> None:
+    def fails() -> dict[str, Any]:
+        raise MemoryError("17 GiB are not there\nand a second line")
+
+    bench = bench_gpu.Bench("cpu", True, tmp_path)
+    bench.attempt("kernels", "broken", fails)
+    bench.attempt("kernels", "sound", lambda: {"ms": 1.0})
+    assert rows(tmp_path) == [
+        {"section": "kernels", "name": "broken", "measured": False, "reason": "MemoryError: 17 GiB are not there"},
+        {"section": "kernels", "name": "sound", "measured": True, "ms": 1.0},
+    ]
+    assert "| broken | MemoryError: 17 GiB are not there |  |" in bench_gpu.table(rows(tmp_path))
+
+
+def test_a_section_that_hangs_costs_its_own_budget(
+    bench_gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_gpu, "SECTIONS", {"kernels": 0.1, "8B": 0.1})
+    bench = bench_gpu.Bench("cpu", True, tmp_path)
+    bench_gpu.run_sections(["kernels", "8B"], bench, ["--out", str(tmp_path), "--device", "cpu", "--tiny"])
+    assert [(row["section"], row["reason"]) for row in rows(tmp_path)] == [("kernels", "0 s were over"), ("8B", "0 s were over")]
