@@ -32,7 +32,8 @@ class _Rotary(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
-        return _rotate(dy, *ctx.saved_tensors, -1.0), None, None
+        cosine, sine = ctx.saved_tensors
+        return _rotate(dy, cosine, sine, -1.0), None, None
 
 
 class _SwiGLU(torch.autograd.Function):

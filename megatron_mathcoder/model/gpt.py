@@ -142,6 +142,15 @@ def _rotary_embedding(model: ModelConfig) -> RotaryEmbedding:
     )
 
 
+class DataParallel(DistributedDataParallel):
+    """megatron-core's wrapper, which does not gather weights from a rank that is alone: gloo copies all of them to do so."""
+
+    def start_param_sync(self, *arguments: Any, **options: Any) -> None:
+        """Gather the weights that the optimizer's ranks have updated."""
+        if self.ddp_config.overlap_param_gather or self.intra_dp_cp_group.size() > 1:
+            super().start_param_sync(*arguments, **options)
+
+
 def wrap_chunks(
     chunks: list[CausalLM],
     transformer: TransformerConfig,
@@ -154,7 +163,7 @@ def wrap_chunks(
     # megatron-core writes a bucket size into the config it is given; later chunks must not be bucketed at all, since
     # their reductions are not on the critical path.
     return [
-        DistributedDataParallel(
+        DataParallel(
             config=transformer,
             ddp_config=_ddp_config(parallel),
             module=Float16Module(transformer, chunk) if transformer.bf16 else chunk,

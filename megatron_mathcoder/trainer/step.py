@@ -112,7 +112,9 @@ class StepRunner:
 
     def _finalize_gradients(self, *arguments: Any, **options: Any) -> None:
         self._clock.gradients_complete()
-        finalize_model_grads(*arguments, **options)
+        # Alone, a rank's sum is its own: an all-reduce of one does nothing, where gloo's reduce-scatter copies every gradient.
+        alone = {"force_all_reduce": True} if self._groups.dp_cp.size() == 1 else {}
+        finalize_model_grads(*arguments, **(options | alone))
 
     def _mean_loss(self, losses: list[dict[str, Tensor]]) -> float:
         """Sum over micro-batches and data-parallel ranks on the last stage, then tell the other stages."""
