@@ -13,6 +13,9 @@ from data_tools.document import Document, Dropped
 from data_tools.in_hand import SetAside, in_hand
 from data_tools.pool import Report
 from data_tools.sources.whole_files import SourceFile
+from data_tools.stage import Record
+from data_tools.tokens import tokenize_slice
+from data_tools.tokens.tokenize_slice import TokenizeTask
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -86,3 +89,15 @@ class CrashingFilter:
         for document in documents:
             ENDINGS.get(document.text, lambda: None)()
             yield document
+
+
+def tokenize_crashing(task: TokenizeTask, report: Report) -> list[Record]:
+    """Tokenize a slice with a library that ends the process on a text that is the name of an ending."""
+    for target in task.targets:
+        tokenizer: Any = tokenize_slice.process_tokenizer(target.tokenizer_path, target.eod_token)
+        encode = tokenizer.encode_batch
+        tokenizer.encode_batch = lambda texts, encode=encode: (
+            [ENDINGS.get(text, lambda: None)() for text in texts] and encode(texts)
+        )
+    tokenize_slice._process_encoder = lambda path, eod_token: None  # type: ignore[assignment]
+    return tokenize_slice.tokenize_slice(task, report)

@@ -3,10 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from data_tools import in_hand
+from data_tools.inputs import InputSlice
+from data_tools.pool import run_tasks
+from data_tools.progress import Progress
 from data_tools.tokens import tokenize_slice
 from data_tools.tokens.tokenize import run
+from data_tools.tokens.tokenize_slice import SliceFiles, Target, TokenizeTask
 from megatron_mathcoder.config.errors import DataError
 from tests.data_tools.conftest import write_documents
+from tests.data_tools.worker_tasks import tokenize_crashing
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,7 @@ def three(tokenizer_model: Path, shared_data: Path) -> dict[str, Path]:
 
 def arguments(corpus: Path, tokenizers: list[object], prefix: Path, *more: str) -> list[str]:
     given = [word for tokenizer in tokenizers for word in ("--tokenizer", str(tokenizer))]
-    return [str(corpus), *given, "--output", str(prefix), "--max-reject-fraction", "0.5", *more]
+    return [str(corpus), *given, "--output", str(prefix), "--max-reject-fraction", "0.5", "--workers", "1", *more]
 
 
 def assert_same_dataset(one: Path, other: Path) -> None:
@@ -44,7 +50,7 @@ def test_one_reading_makes_the_bytes_of_separate_runs(
     opened: list[str] = []
     reader = tokenize_slice.RowReader
     monkeypatch.setattr(tokenize_slice, "RowReader", lambda piece, columns: opened.append(piece.path) or reader(piece, columns))
-    assert run(arguments(corpus, [*three.values()], tmp_path / "all", "--workers", "1")) == 0
+    assert run(arguments(corpus, [*three.values()], tmp_path / "all")) == 0
     assert len(opened) == 3
     for name, path in three.items():
         assert run(arguments(corpus, [path], tmp_path / "alone" / name)) == 0
@@ -75,7 +81,7 @@ def test_names_and_the_place_in_the_path(corpus: Path, three: dict[str, Path], t
 
 def test_parts_make_the_datasets_of_all_tokenizers(corpus: Path, three: dict[str, Path], tmp_path: Path) -> None:
     for part in ("1/2", "2/2"):
-        run(arguments(corpus, [*three.values()], tmp_path / "parts", "--part", part, "--workers", "1"))
+        run(arguments(corpus, [*three.values()], tmp_path / "parts", "--part", part))
     run(arguments(corpus, [*three.values()], tmp_path / "whole"))
     for name in three:
         assert_same_dataset(tmp_path / f"parts-{name}", tmp_path / f"whole-{name}")
@@ -86,3 +92,31 @@ def test_two_tokenizers_of_one_name_are_an_error(corpus: Path, three: dict[str, 
     for given in ([first, first], [f"a={first}", f"a={second}"]):
         with pytest.raises(DataError, match=r"would be made twice; name each tokenizer once, as NAME=T if need be"):
             run(arguments(corpus, [*given], tmp_path / "d"))
+
+
+def test_a_document_that_ended_one_tokenizers_process_is_rejected_for_that_one_alone(
+    three: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = write_documents(tmp_path / "in.jsonl", ["one", "two", "three"])
+    first, second, _ = three
+    monkeypatch.setattr(in_hand, "_endings", {in_hand.key_of(f"{documents} for {three[first]}") + 2: "SIGSEGV"})
+    run(arguments(documents, [three[first], three[second]], tmp_path / "d"))
+    rejected = [json.loads(line) for line in Path(f"{tmp_path}/d-{first}.rejected.jsonl").read_text().splitlines()]
+    assert rejected == [{"file": str(documents), "line": 2, "reason": "tokenizer failed: it ended its process twice (SIGSEGV)"}]
+    manifests = [json.loads(Path(f"{tmp_path}/d-{name}.manifest.json").read_bytes()) for name in (first, second)]
+    assert [manifest["documents"] for manifest in manifests] == [2, 3]
+
+
+def test_a_tokenizer_that_crashes_costs_the_document_and_not_the_slice(tokenizer_model: Path, tmp_path: Path) -> None:
+    documents = write_documents(tmp_path / "in.jsonl", ["one", "abort", "two", "segfault", "three"])
+    size = documents.stat().st_size
+    piece = InputSlice(str(documents), 0, size, 1, size)
+    target = Target(str(tokenizer_model), None, None, str(tmp_path))
+    with Progress("test", size, "tokens") as progress:
+        ((_, (record,)),) = run_tasks(tokenize_crashing, [TokenizeTask(0, piece, "text", (target,))], 2, progress)
+    assert (record["rows"], record["documents"], record["rejected_by_reason"]) == (5, 3, {"tokenizer failed": 2})
+    rejected = SliceFiles.of(tmp_path, 0).rejected.read_text().splitlines()
+    assert [(json.loads(line)["line"], json.loads(line)["reason"].split()[-1]) for line in rejected] == [
+        (2, "(SIGABRT)"),
+        (4, "(SIGSEGV)"),
+    ]
