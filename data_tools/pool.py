@@ -3,7 +3,7 @@
 Decides: when a worker dies (killed for memory, a crash in native code), the tasks that had a document in hand are run again, each
 alone in a fresh process; a document that ends that process too is set aside (``in_hand.py``), and the task goes on without it.
 Deaths with no document in hand are repeated a few times. Workers end when their parent does, also after ``kill -9``. They come
-from a fork server: a fork of a process with threads can deadlock, and a fresh interpreter each would cost half a second.
+from a fork server: a fork of a process with threads can deadlock, and a fresh interpreter each would load everything again.
 Does not: know what a task is or what is finished; ``stage.py`` keeps that on disk. With one worker there is no other process that
 could notice a death: it is the run's.
 
