@@ -13,6 +13,7 @@ from data_tools.translate.latex_cursor import Reading
 from data_tools.translate.latex_parser import parse_latex
 from data_tools.translate.latex_tokens import LatexError
 from data_tools.translate.numbers import NotComputable
+from data_tools.translate.numbers import whole as whole_number
 from data_tools.translate.program import program
 from data_tools.translate.runs import Claim
 from data_tools.translate.statements import MODULUS, Side
@@ -49,7 +50,8 @@ def _claim(left: Node | None, stated: Node, modulus: int, expression: str, resul
     try:
         value = evaluate(stated, {})
         if has(left, "div", "constant", "call", "degrees"):
-            evaluate(left, {})
+            # A division may mean an inverse here, or a quotient alone.
+            whole_number(evaluate(left, {}))
     except NotComputable as reason:
         return str(reason.args[0])
     if not isinstance(value, Fraction) or value.denominator != 1:

@@ -136,3 +136,12 @@ def is_settled(node: Node) -> bool:
         if len(numbers) > 1 or (numbers and len(node.args) == 1):
             return False
     return all(map(is_settled, node.args))
+
+
+def is_folded(node: Node) -> bool:
+    """Say whether a sum stands inside a product or a power of it, so that it can be multiplied out."""
+    return any(each.op in ("mul", "pow") and any(_core(arg).op == "add" for arg in each.args[:2]) for each in node.walk())
+
+
+def _core(node: Node) -> Node:
+    return node.args[0] if node.op == "neg" else node

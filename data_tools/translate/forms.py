@@ -61,6 +61,8 @@ WRAPPERS = (
     (re.compile(rf"\b({GREEK})_?\b(?!\()"), r"\\\1 "),
     (re.compile(r"\b([A-Za-z])_(?![A-Za-z0-9_])"), r"\1"),
 )
+EULER = re.compile(r"\bE\b")
+"""As SymPy prints it; it may be a symbol too."""
 INDEXED = re.compile(r"\b([A-Za-z]+)_(\w+?_(?:plus|minus)_\w+)\b")
 BARE_ARRAY = re.compile(r"\[[-\d.eE+\s\[\]]+\]")
 DICTIONARY = re.compile(r"\{(\w+: [^{}:]+(?:, \w+: [^{}:]+)+)\}")
@@ -105,7 +107,7 @@ def shown_forms(line: str) -> list[str]:
         line = pattern.sub(form, line)
     line = INDEXED.sub(_as_latex, line)
     # ``2/x`` looks like a number with a unit; in brackets the variable is one.
-    forms = [line, DIVISOR.sub(r"/(\1)", line), TINY.sub("0", line)]
+    forms = [line, EULER.sub("e", line), DIVISOR.sub(r"/(\1)", line), TINY.sub("0", line)]
     line = forms[-1]
     if between := BETWEEN.match(line):
         opening, closing = "(["[between[2] == "<="], ")]"[between[4] == "<="]

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from data_tools.translate.context import Context, has_symbol_notation
 from data_tools.translate.evaluate import evaluate
-from data_tools.translate.expression import CALCULUS, Node, applied_functions, free_symbols, has
+from data_tools.translate.expression import CALCULUS, Node, applied_functions, free_symbols, has, is_folded
 from data_tools.translate.numbers import NotComputable, close
 from data_tools.translate.program import program
 from data_tools.translate.runs import Claim, Run
@@ -72,10 +72,16 @@ def _identity_domain(left: Node, right: Node) -> str | None:
             except NotComputable:
                 # Outside the domain of a root or a logarithm, but not more often than by chance for a division by zero.
                 results.append(assumption == "real=True" and not _is_transcendental(left) and not has(left, "call"))
-        if all(results):
+        if all(results) and not _has_odd_root(left, right):
             rational = not _is_transcendental(left) and not has(left, "call") and not _is_transcendental(right)
             return "" if rational else assumption
     return None
+
+
+def _has_odd_root(*nodes: Node) -> bool:
+    """Say whether a root may be of a negative number, where SymPy takes a complex one."""
+    roots = (each for node in nodes for each in node.walk() if each.op == "call" and each.value == "root")
+    return any(inner.op in ("neg", "add") for root in roots for inner in root.args[0].walk())
 
 
 def _is_transcendental(node: Node) -> bool:
@@ -107,22 +113,13 @@ def _is_worked_out(left: Node, right: Node) -> bool:
     verb = _verb(left, right)
     if verb not in ("expand", "simplify") or free_symbols(left) != free_symbols(right):
         return False
-    if _is_folded(left) != _is_folded(right):
-        return _is_folded(right)
+    if is_folded(left) != is_folded(right):
+        return is_folded(right)
     return (_terms(right), _size(right)) > (_terms(left), _size(left))
 
 
 def _terms(node: Node) -> int:
     return len(_flat(node)) if node.op == "add" else 1
-
-
-def _is_folded(node: Node) -> bool:
-    """Say whether a sum stands inside a product or a power of it, so that it can be multiplied out."""
-    return any(each.op in ("mul", "pow") and any(_core(arg).op == "add" for arg in each.args[:2]) for each in node.walk())
-
-
-def _core(node: Node) -> Node:
-    return node.args[0] if node.op == "neg" else node
 
 
 def _size(node: Node) -> int:

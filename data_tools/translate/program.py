@@ -47,7 +47,7 @@ def program(
 
 def _exact(writer: Writer, node: Node) -> str:
     code = writer.code(node)
-    if has(node, "div", "symbol", "constant", "call") or "." in code:
+    if has(node, "div", "symbol", "constant", "call", "degrees", "percent") or "." in code:
         return code
     writer.imports.add("Integer")
     return f"Integer({code})"

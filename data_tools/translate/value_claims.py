@@ -13,7 +13,16 @@ from fractions import Fraction
 from data_tools.translate.calculus_claims import definite_claim
 from data_tools.translate.context import Context, other_arithmetic
 from data_tools.translate.evaluate import evaluate
-from data_tools.translate.expression import CALCULUS, Node, applied_functions, free_symbols, has, is_literal, is_settled
+from data_tools.translate.expression import (
+    CALCULUS,
+    Node,
+    applied_functions,
+    free_symbols,
+    has,
+    is_folded,
+    is_literal,
+    is_settled,
+)
 from data_tools.translate.matrices import same_matrix
 from data_tools.translate.numbers import NotComputable, Value, close
 from data_tools.translate.program import program
@@ -121,8 +130,10 @@ def _surely_meant(left: Node, right: Node, run: Run, around: str) -> bool:
     simple = all(each.op in ("number", "add", "mul", "neg", "div", "pow") and "." not in each.value for each in nodes)
     # A star or a box may be an operation of the text's own, and words may be units that change the number.
     marks = any(mark in side.latex for side in run.sides for mark in ("*", r"\ast", r"\text", r"\mbox", r"\mathrm"))
+    # A side that begins with a plus sign is the rest of one.
+    cut = any(side.latex.startswith("+") or r"\div" in side.latex for side in run.sides)
     boxes = any(r"\boxed" in side.latex for side in run.sides[:-1])
-    one_reading = not (run.choices or run.errors or run.approximate or marks or boxes)
+    one_reading = not (run.choices or run.errors or run.approximate or marks or boxes or cut)
     return simple and is_literal(right) and one_reading and not other_arithmetic(around)
 
 
@@ -135,7 +146,9 @@ def _how_shown(left: Node, right: Node, value: Value, stated: Value, approximate
         if decimals is not None and "." in literal_digits(right):
             return (f"round(float({{}}), {decimals})" if not isinstance(value, Fraction) else "{}"), ()
         if _has_nested_roots(left):
-            return "sqrtdenest({})", ("sqrtdenest",)
+            return "expand(sqrtdenest({}))", ("expand", "sqrtdenest")
+        if has(left, "call") and is_folded(left):
+            return "simplify(expand({}))", ("expand", "simplify")
         return ("simplify({})", ("simplify",)) if _needs_simplify(left) else ("{}", ())
     if decimals is None or isinstance(value, complex) or isinstance(stated, complex):
         return None, ()

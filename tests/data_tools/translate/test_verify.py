@@ -41,7 +41,7 @@ VERIFIED = [
     (r"\frac{2}{i}", "2/i"), (r"\frac{a_k\cdot x+1}{1\cdot x + 0}", "a_k + 1/x"), (r"60 \text{ km/h}", "60"),
     (r"\alpha^2 + \beta^2", "alpha**2 + beta**2"), (r"2|\lambda|", "2*Abs(lambda_)"), ("9 + N", "N_ + 9"), ("u^2 + 2uvi - v^2", "u**2 + 2*I*u*v - v**2"), (r"108^\circ", "3*pi/5"), ("(x + y)^2 - 2xy", "x**2 + y**2"),
     ("5", "step 1: 2\nstep 2: 3\nanswer: 5"), ("a_{n+1}", "a_n_plus_1"), ("2a_{n-1} + 1", "2*a_n_minus_1 + 1"), ("3/x", "6/(2*x)"),
-    ("5 m/s", "5"), ("9.8 m/s^2", "9.8"), (r"2^4 \cdot 3 \cdot 5", "240"),
+    ("5 m/s", "5"), ("2e + 1", "1 + 2*E"), ("9.8 m/s^2", "9.8"), (r"2^4 \cdot 3 \cdot 5", "240"),
 ]  # fmt: skip
 
 
