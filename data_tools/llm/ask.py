@@ -24,7 +24,14 @@ PROBE = Request(
     (Message("user", "Greet me in one short sentence."),),
     Sampling(
         max_tokens=64,
-        json_schema={"type": "object", "properties": {"word": {"enum": [PROBE_WORD]}}, "required": ["word"]},
+        json_schema={
+            "type": "object",
+            "properties": {"word": {"enum": [PROBE_WORD]}},
+            "required": ["word"],
+            "additionalProperties": False,
+            # Without it the blanks are left to the model, and a poor one writes nothing else.
+            "enum": [{"word": PROBE_WORD}],
+        },
     ),
 )
 """No model answers a greeting with this object unless the server makes it."""

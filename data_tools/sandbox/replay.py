@@ -1,7 +1,8 @@
 """``mathcoder replay``: recorded trajectories, run again block by block and compared with what was recorded.
 
-Decides: what counts as the same output (text without terminal colours and outer blanks; of two exceptions, type and message),
-and which cause a difference is put down to. Trajectories with a recorded timeout are set aside: after one, their record is out
+Decides: what counts as the same output (text without terminal colours and outer blanks; of two exceptions the type, and the
+message by three readings that are all reported: any, in words that later versions use (``rewordings.py``), to the letter), and
+which cause a difference is put down to. Trajectories with a recorded timeout are set aside: after one, their record is out
 of step.
 Does not: judge answers. It is the acceptance test of the sandbox on a machine, on MathCoder's published outputs.
 
@@ -28,6 +29,7 @@ from data_tools.progress import Progress
 from data_tools.rows import Row, RowReader
 from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits, Outcome
+from data_tools.sandbox.rewordings import known_rewording
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.stage import scan_inputs
 
@@ -38,7 +40,8 @@ EMPTY = "<empty_execution>"
 TIMEOUT = re.compile(r"^-*\s*Timeout waiting for reply|^TimeoutError|^timed out", re.M)
 EXCEPTION = re.compile(r"^\s?((?:\w+\.)*[A-Z]\w*)(?:: .*)?$", re.M)
 SAME = "same"
-REWORDED = "the same exception in another version's words"
+KNOWN = "the same exception, reworded by a later version"
+REWORDED = "the same exception in other words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,12 @@ def _cause_of_exception(recorded: str, error: str) -> str:
     """Compare what a recorded traceback ends with; its other lines hold paths and the interpreter's own code."""
     kind, colon, message = error.partition(": ")
     kind = kind.rpartition(".")[2]
-    if " ".join(recorded.split()).endswith(f" {kind}{colon}{' '.join(message.split())}"):
+    flat = " ".join(recorded.split())
+    if flat.endswith(f" {kind}{colon}{' '.join(message.split())}"):
         return SAME
+    _, was_named, was = flat.rpartition(f"{kind}: ")
+    if was_named and known_rewording(kind, was, message):
+        return KNOWN
     named = [found.rpartition(".")[2] for found in EXCEPTION.findall(recorded)]
     return REWORDED if kind in named else "another exception"
 
@@ -131,8 +138,8 @@ def replay(sandbox: Sandbox, place: str, row: dict[str, Any]) -> list[Block] | N
     return done
 
 
-def _same(blocks: Sequence[Block]) -> int:
-    return sum(block.cause in (SAME, REWORDED) for block in blocks)
+def _same(blocks: Sequence[Block], *causes: str) -> int:
+    return sum(block.cause in (SAME, *causes) for block in blocks)
 
 
 def _rows(paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -162,13 +169,18 @@ def run(argv: list[str]) -> int:
         for path in find_files(options.inputs):
             blocks = _replay_file(sandbox, path)
             different += [block for block in blocks if block.cause != SAME]
-            share = _same(blocks) / max(len(blocks), 1)
+            share = _same(blocks, KNOWN, REWORDED) / max(len(blocks), 1)
             enough = enough and share >= options.least
     if options.differences:
         with atomic_file(options.differences) as stream:
             for block in different:
                 stream.write(orjson.dumps(block, option=orjson.OPT_APPEND_NEWLINE))
     return 0 if enough else 1
+
+
+def _share(blocks: Sequence[Block], *causes: str) -> str:
+    count = _same(blocks, *causes)
+    return f"{count} ({count / max(len(blocks), 1):.2%})"
 
 
 def _replay_file(sandbox: Sandbox, path: str) -> list[Block]:
@@ -184,7 +196,8 @@ def _replay_file(sandbox: Sandbox, path: str) -> list[Block]:
     causes = Counter(block.cause for block in blocks if block.cause != SAME)
     print(
         f"{Path(path).name}: {len(replayed)} trajectories ({aside} with a recorded timeout set aside), {len(blocks)} blocks, "
-        f"{_same(blocks)} the same ({_same(blocks) / max(len(blocks), 1):.2%})"
+        f"{_share(blocks, KNOWN, REWORDED)} the same; {_share(blocks, KNOWN)} when the message of an exception counts, "
+        f"{_share(blocks)} to the letter"
     )
     for cause, count in causes.most_common():
         print(f"  {count} {cause}")
