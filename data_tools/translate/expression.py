@@ -139,8 +139,8 @@ def is_settled(node: Node) -> bool:
 
 
 def is_folded(node: Node) -> bool:
-    """Say whether a sum stands inside a product or a power of it, so that it can be multiplied out."""
-    return any(each.op in ("mul", "pow") and any(_core(arg).op == "add" for arg in each.args[:2]) for each in node.walk())
+    """Say whether a sum stands inside a product, a power or a negation of it, so that it can be multiplied out."""
+    return any(each.op in ("mul", "pow", "neg") and any(_core(arg).op == "add" for arg in each.args[:2]) for each in node.walk())
 
 
 def _core(node: Node) -> Node:

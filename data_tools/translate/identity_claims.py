@@ -115,11 +115,9 @@ def _is_worked_out(left: Node, right: Node) -> bool:
         return False
     if is_folded(left) != is_folded(right):
         return is_folded(right)
-    return (_terms(right), _size(right)) > (_terms(left), _size(left))
-
-
-def _terms(node: Node) -> int:
-    return len(_flat(node)) if node.op == "add" else 1
+    if left.op == right.op == "add" and len(_flat(left)) != len(_flat(right)):
+        return len(_flat(right)) > len(_flat(left))
+    return _size(right) > _size(left)
 
 
 def _size(node: Node) -> int:

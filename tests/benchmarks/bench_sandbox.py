@@ -4,8 +4,8 @@
 
 Decides: the measurement: the same sympy snippet, and the same recorded trajectories of GSM8K, by both ways in turn, two at a
 time.
-Does not: judge, except by its exit status (1 when a bar below is missed). The kernels need jupyter_client and ipykernel, which
-nothing else here does; without them that ratio is said not to be measured.
+Does not: judge, except by its exit status (1 when a bar below is missed). The kernels need what nothing else here does:
+``pip install -c constraints.txt jupyter_client ipykernel``. Without them that ratio is said not to be measured.
 """
 
 import argparse
