@@ -197,6 +197,28 @@ def test_no_near_miss_of_a_math_gold_is_accepted(shared_data: Path) -> None:
     assert [pair for pair in pairs if compare(*pair, LENIENT).status != "wrong"] == []
 
 
+def other_misses(gold: str) -> list[str]:
+    """Return the gold with another digit, factor of ten, sign, bracket or variable, and with something added."""
+    missed = [f"{gold}+1", f"{gold}, 7919", f"-({gold})"]
+    for number in list(re.finditer(r"(?<![\d.])\d+(?![\d.])", gold))[:3]:
+        missed += [gold[: number.start()] + other + gold[number.end() :] for other in (str(int(number[0]) + 1), f"{number[0]}9")]
+    if variable := re.search(r"(?<![\\A-Za-z])[a-z](?![A-Za-z])", gold):
+        missed.append(f"{gold[: variable.start()]}q{gold[variable.end() :]}")
+    if "infty" in gold:
+        missed += [gold.replace(bracket, other, 1) for bracket, other in ("([", "[(", ")]", "])") if bracket in gold]
+    return missed
+
+
+def test_no_other_miss_of_a_gold_is_accepted(shared_data: Path) -> None:
+    """Every eighth gold of MATH and OCW; a zero's sign and factor, and words, are not missed by these changes."""
+    ocw = [json.loads(line)["answer"] for line in (shared_data / "benchmarks/ocw.jsonl").read_text().splitlines()]
+    golds = [gold for gold in (math_golds(shared_data) + ocw)[::8] if "text" not in gold and "mbox" not in gold]
+    pairs = [(gold, miss) for gold in golds if not re.fullmatch(r"-?0", gold) for miss in other_misses(gold)]
+    assert len(pairs) > 3000
+    accepted = [(*pair, verdict.reason) for pair in pairs if (verdict := compare(*pair, LENIENT)).status == "right"]
+    assert accepted == []
+
+
 def test_every_math_and_ocw_gold_is_right_by_itself_and_nearly_all_have_a_typed_value(shared_data: Path) -> None:
     ocw = [json.loads(line)["answer"] for line in (shared_data / "benchmarks/ocw.jsonl").read_text().splitlines()]
     golds = math_golds(shared_data) + ocw
