@@ -28,8 +28,9 @@ MAX_SHARING = 32
 """An anchor that more passages share is a phrase of the trade (``which of the following``); it is looked for only in passages
 that have few others."""
 MIN_RARE_ANCHORS, MIN_RARE_WORDS = 4, 2
-ANCHOR_SHARE = 0.2
-"""Share of a passage's anchors that must be close together before its letters are compared. Low: comparing is what decides."""
+MIN_TOGETHER, ANCHOR_SHARE = 2, 0.2
+"""Anchors of a passage, and the share of all it has, that must be close together before its letters are compared. Few: comparing
+is what decides."""
 
 WINNOWED_BITS, WORD_BITS = 24, 22
 
@@ -47,7 +48,8 @@ class AnchorIndex:
         word_anchors = _rare(_joined([_word_anchors(passages, block) for block in blocks]), MIN_RARE_WORDS)
         self._winnowed = _table(winnowed_anchors, WINNOWED_BITS)
         self._words = _table(word_anchors, WORD_BITS)
-        self._counts = sum(np.bincount(anchors[1], minlength=len(passages)) for anchors in (winnowed_anchors, word_anchors))
+        counts = sum(np.bincount(anchors[1], minlength=len(passages)) for anchors in (winnowed_anchors, word_anchors))
+        self._needed = np.maximum(np.minimum(counts, MIN_TOGETHER), ANCHOR_SHARE * counts)
 
     def candidates(self, sums: Hashes, words: Places, text_begins: Places) -> Iterator[tuple[int, int, int]]:
         """Yield (first letter, last letter, passage) where enough anchors of a passage come together within one text.
@@ -70,7 +72,7 @@ class AnchorIndex:
         groups = passage * len(text_begins) + text
         order = np.lexsort((where, groups))
         edges = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
-        needed = np.maximum(1, ANCHOR_SHARE * self._counts)[passage[order[edges[:-1]]]]
+        needed = self._needed[passage[order[edges[:-1]]]]
         for index in np.flatnonzero(np.diff(edges) >= needed):
             members = order[edges[index] : edges[index + 1]]
             number, first = int(passage[members[0]]), int(text[members[0]])

@@ -10,7 +10,7 @@ import argparse
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class FastTextFilter:
             stored = document.metadata.get("scores")
             scores = {**(stored if isinstance(stored, dict) else {}), self.name: value}
             if value >= self.threshold:
-                yield replace(document, metadata={**document.metadata, "scores": scores})
+                yield Document(document.id, document.text, {**document.metadata, "scores": scores})
             else:
                 yield document.dropped(f"score below {self.threshold:g}: {value:.4f} by {self.name}", score=value, scores=scores)
 

@@ -22,7 +22,7 @@ from data_corpus import corpus, cpu_seconds, judge, megabytes
 from data_tools.dedup.dedup import run
 from data_tools.dedup.signatures import BANDS, PERMUTATIONS, ROWS, SHINGLE_WORDS
 
-MEGABYTES = 6.0
+MEGABYTES = 12.0
 BARS = {"datatrove": 50, "datasketch": 5}
 
 
