@@ -11,11 +11,11 @@ Offsets in a canonical text are not those of the text.
 import re
 import unicodedata
 
-_UNSEEN = re.compile(
-    "[\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U000e0000-\U000e0fff]+"
+_UNSEEN = (
+    "\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e0fff"
 )
-_SIGNS = re.compile("[\u00a0-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u22ff\u3000-\u303f]")
+_SIGNS = "\u00a0-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u22ff\u3000-\u303f"
 
 _LOOK_ALIKES = (
     ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abezhikmnoptyx"),
@@ -33,7 +33,12 @@ def _plain_letters() -> dict[str, str]:
 
 
 _PLAIN = _plain_letters()
-_NOT_PLAIN = re.compile(f"[{re.escape(''.join(_PLAIN))}]")
+_IS_UNSEEN = re.compile(f"[{_UNSEEN}]")
+_NOT_PLAIN = re.compile(f"[{_UNSEEN}{_SIGNS}{re.escape(''.join(_PLAIN))}]")
+
+
+def _meant(found: re.Match[str]) -> str:
+    return _PLAIN.get(found[0]) or ("" if _IS_UNSEEN.match(found[0]) else " ")
 
 
 def canonical(text: str) -> str:
@@ -42,5 +47,4 @@ def canonical(text: str) -> str:
         return text
     if not unicodedata.is_normalized("NFKD", text):
         text = unicodedata.normalize("NFKD", text)
-    text = _NOT_PLAIN.sub(lambda found: _PLAIN[found[0]], _UNSEEN.sub("", text))
-    return _SIGNS.sub(" ", text)
+    return _NOT_PLAIN.sub(_meant, text)

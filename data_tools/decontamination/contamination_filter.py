@@ -24,7 +24,7 @@ from data_tools.letters import MAX_LETTERS, letters_of
 
 MIN_COVERED, MIN_COVERED_SHORT, LESS_PER_LETTER = 0.72, 0.9, 0.0025
 """The share of a passage that must be covered falls with its letters, from 0.9 to 0.72 at 72."""
-MORE_WITHOUT_NUMBERS = 0.02
+MORE_WITHOUT_NUMBERS = 0.04
 MIN_DENSITY = 0.6
 SAME_NUMBERS = 0.5
 """Of the digits of both, more must be shared."""

@@ -27,8 +27,9 @@ MIN_WORDING_LETTERS = 24
 """A question without a digit or an operator must have so many to be found with words changed."""
 MIN_RARE_LETTERS = 15.5
 """And so many letters' worth of rare wording (``cover.LetterWeights``): ``Which of the following is not true?`` has 13."""
-MIN_SENTENCE_LETTERS = 12
-"""Below that, a wording is found to the letter and as a whole sentence, if it has so many: ``Which is the best buy?``."""
+MIN_SENTENCE_WORDS, MIN_SENTENCE_LETTERS = 3, 16
+"""Below that, a wording is found to the letter and as a whole sentence, if it has so many: ``Which is the best buy?``, but not
+``Neural networks:``."""
 MIN_SOLUTION_LETTERS = 120
 """A shorter solution (``The answer is 5.``) is no evidence of a leak."""
 LONG_QUESTION_LETTERS = 64
@@ -78,7 +79,7 @@ def passages_of(items: Sequence[BenchmarkItem]) -> list[Passage]:
     for (item, kind, text), wording in zip(texts, wordings, strict=True):
         if len(wording.letters) >= (MIN_SOLUTION_LETTERS if kind == "solution" else 1):
             weight = weights.of(wording.letters)
-            where = _where(text, weight) if kind == "question" else "anywhere"
+            where = _where(text, len(wording.words), weight) if kind == "question" else "anywhere"
             passages.append(Passage(item.benchmark, item.id, kind, text, wording, weight, where))
     return passages
 
@@ -96,7 +97,7 @@ def _texts(items: Sequence[BenchmarkItem]) -> Iterator[tuple[BenchmarkItem, Kind
         yield item, "solution", _CALCULATOR.sub(" ", item.solution)
 
 
-def _where(text: str, weights: NDArray[np.float32]) -> Where:
+def _where(text: str, words: int, weights: NDArray[np.float32]) -> Where:
     """Say where a question counts: one that is short or commonly worded is also found in texts that never saw the benchmark."""
     if _STOCK.fullmatch(text):
         return "alone"
@@ -104,7 +105,7 @@ def _where(text: str, weights: NDArray[np.float32]) -> Where:
         return "anywhere" if len(weights) >= MIN_LETTERS or len(strict_form(text)) >= MIN_STRICT_TOKENS else "alone"
     if len(weights) >= MIN_WORDING_LETTERS and float(weights.sum()) >= MIN_RARE_LETTERS:
         return "anywhere"
-    return "sentence" if len(weights) >= MIN_SENTENCE_LETTERS else "alone"
+    return "sentence" if words >= MIN_SENTENCE_WORDS and len(weights) >= MIN_SENTENCE_LETTERS else "alone"
 
 
 def strict_form(text: str) -> list[str]:

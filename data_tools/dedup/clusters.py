@@ -6,8 +6,8 @@ share a document make one cluster (union-find), and its first document in the or
 Does not: compute signatures (``signatures.py``) or read documents.
 
 Memory for n documents: 4 bytes each in the union-find and 4 of word counts; 16 of hashes and 8 of a sorted copy while equal
-texts are looked for, less for each band after that; with a fifth of copies at most 60 n were measured. Signatures (about 500 bytes
-a document) stay on disk, mapped.
+texts are looked for, less for each band after that; with a fifth of copies 48 n were measured. Signatures (500 bytes a
+document) stay on disk, mapped.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,13 +15,15 @@ _NAMES = {
     "date": ("date", "timestamp", "crawl_date", "fetch_time", "created"),
     "licence": ("licence", "license", "licenses", "max_stars_repo_licenses"),
 }
-_ALL_NAMES = frozenset(name for names in _NAMES.values() for name in names)
 _NESTED = ("metadata", "meta")
+_TELLING = frozenset((*_NESTED, *(name for names in _NAMES.values() for name in names)))
 
 
 def known_origin(row: dict[str, Any]) -> dict[str, str]:
     """Return those of ``url``, ``date`` and ``licence`` that ``row`` has, as text."""
-    levels = [level for level in _levels(row) if not _ALL_NAMES.isdisjoint(level)]
+    if _TELLING.isdisjoint(row):
+        return {}
+    levels = list(_levels(row))
     found: dict[str, str] = {}
     for key, names in _NAMES.items():
         for value in (level[name] for level in levels for name in names if level.get(name)):
