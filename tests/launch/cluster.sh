@@ -86,7 +86,7 @@ up() {
 down() {
     if [ -d "$folder" ]; then
         export SLURM_CONF=$folder/slurm.conf
-        timeout 10 "$0" cancel || true
+        timeout 30 "$0" cancel || true
         local pidfile
         for pidfile in "$folder"/state/slurmd.*.pid "$folder"/state/slurmctld.pid "$folder"/munge/pid; do
             if [ -f "$pidfile" ]; then end "$(cat "$pidfile")"; fi
@@ -101,7 +101,8 @@ end() { # end a daemon, unless it has gone and its number belongs to another pro
     case $(cat "/proc/$1/comm" 2>/dev/null) in slurmd | slurmctld | munged) kill "$1" || true ;; esac
 }
 
-cancel() {
+cancel() { # at once: KillWait is for jobs that shall save
+    on 0 scancel --full --signal=KILL --user="$(id -un)" || true
     on 0 scancel --user="$(id -un)"
     while [ -n "$(on 0 squeue --noheader)" ]; do sleep 0.2; done
 }

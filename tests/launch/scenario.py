@@ -204,6 +204,11 @@ class Run:
             self._state = (time.monotonic(), self.job, state)
         return state
 
+    def wait_for_requeue(self) -> None:
+        """Wait until the job is back in the queue, or has already left it again."""
+        attempts = len(self.attempts())
+        wait_until(lambda: self.state() == "PENDING" or len(self.attempts()) > attempts, "requeued")
+
     def wait_for_outcome(self, outcome: str, seconds: float = 180.0) -> None:
         """Wait until the newest ended attempt has ``outcome``."""
         wait_until(lambda: any(each.end and each.end.outcome == outcome for each in self.attempts()), outcome, seconds)

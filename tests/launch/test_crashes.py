@@ -110,7 +110,7 @@ def test_a_hung_run_at_its_time_limit(run: Run, whole: list[float], record_prope
     ranks = run.at_step(12)
     with run.time_limit(0):
         run.hang(ranks)
-        wait_until(lambda: run.state() == "PENDING", "requeued")
+        run.wait_for_requeue()
     run.wait()
     record_property("outcome", run.judge(whole, lost=CRASH_LOSES))
     assert run.attempts()[0].end.outcome == "out of time"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.scenario import CRASH_LOSES, INTERVAL, Run, wait_until
+from tests.launch.scenario import CRASH_LOSES, INTERVAL, Run
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 Record = Callable[[str, str], None]
@@ -41,7 +41,7 @@ def test_a_full_disk(run: Run, whole: list[float], record_property: Record, smal
 def kill_after(run: Run, step: int) -> Path:
     """Kill a rank after ``step`` and hold the job; return the newest checkpoint."""
     run.at_step(step)[0].kill()
-    wait_until(lambda: run.state() == "PENDING", "requeued")
+    run.wait_for_requeue()
     return max((run.folder / "checkpoints").glob("iter_*[0-9]"))
 
 

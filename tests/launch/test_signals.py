@@ -48,7 +48,7 @@ def test_time_limit(run: Run, whole: list[float], record_property: Record) -> No
         wait_until(lambda: has_signal(ranks[0], signal.SIGUSR1), "USR1", 150)
         for rank in ranks:
             rank.resume()
-        wait_until(lambda: run.state() == "PENDING", "requeued")
+        run.wait_for_requeue()
     run.wait()
     record_property("outcome", run.judge(whole, lost=0))
     assert run.attempts()[0].end.outcome == "stopped"
