@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := train,convert,eval,data,dev
+EXTRAS := train,convert,eval,data,datatrove,dev
 # Arguments for every pip call, e.g. make install PIP_FLAGS="--index-url …" for a mirror or for CPU-only wheels of torch.
 PIP_FLAGS ?=
 # Interpreters to try, in this order; make install PYTHON=/path/to/python3.12 tries that one alone.
