@@ -209,6 +209,7 @@ def make_documents(
     output: Path = options.output
     wanted = identity(stage, source.settings | ({} if judge is None else judge.settings), source.inputs)
     partial_path = output.with_name(output.name + ".partial")
+    _check_beside(output, source.inputs)
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
         remove_leftover(partial_path, wanted)
         print(f"{output} is already there, from the same inputs: {manifest['documents']} documents; nothing to do")
@@ -251,6 +252,13 @@ def _check_free(output: Path, overwrite: bool, rows: str) -> None:
     ours = (output / "manifest.json").exists() and (output / rows).is_dir()
     if not (ours and overwrite):
         raise DataError(f"--output {str(output)!r} exists and was not made by mathcoder; choose another or remove it")
+
+
+def _check_beside(output: Path, inputs: Sequence[Record]) -> None:
+    """Refuse an output that holds an input: publishing it would remove what it was made from."""
+    for entry in inputs:
+        if "path" in entry and Path(entry["path"]).resolve().is_relative_to(output.resolve()):
+            raise DataError(f"--output {str(output)!r} holds the input {entry['path']!r}; choose a folder beside it")
 
 
 def _publish(new: Path, output: Path) -> None:

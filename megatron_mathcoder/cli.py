@@ -75,6 +75,7 @@ MENDABLE = {
     errno.ENOENT: OTHER_PATH,
     errno.EISDIR: OTHER_PATH,
     errno.ENOTDIR: OTHER_PATH,
+    errno.EEXIST: OTHER_PATH,
     errno.ENAMETOOLONG: OTHER_PATH,
 }
 """What the operating system refuses for a reason a person can see and change, and what to do about it."""

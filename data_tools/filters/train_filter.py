@@ -57,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
+    if options.output.is_dir():
+        raise DataError(f"--output {str(options.output)!r} is a folder; name a file, such as {options.output / 'model.bin'}")
+    if not ((options.positive and options.negative) or options.annotated):
+        raise DataError("nothing to learn from; give --positive and --negative, or --annotated")
     sources = {
         name: RecordFiles(paths, options.text_field, "id", 1)
         for name in ("positive", "negative", "annotated")

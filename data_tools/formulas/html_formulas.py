@@ -11,12 +11,15 @@ Does not: find the page's text (``sources/web_page.py``), or change formulas tha
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from resiliparse.parse.html import HTMLTree
 
+from data_tools.formulas.asciimath import asciimath_to_latex
+from data_tools.formulas.delimiters import clean_latex
 from data_tools.formulas.find import Formula, find_formulas
+from data_tools.formulas.image_formulas import image_formulas
 from data_tools.formulas.mathml import given_latex, is_display, presentation_to_latex, tag_of
+from data_tools.formulas.raw_formulas import raw_formulas, uses_asciimath
 
 Node = Any
 Tree = Any
@@ -24,24 +27,13 @@ Tree = Any
 _MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _LONE_MARK = re.compile("^[ \t]*(\ue000\\d+\ue001)[ \t]*([.,;:]?)[ \t]*(\\(\\d[\\w.]*\\))?[ \t]*$", re.MULTILINE)
-_PRIVATE = re.compile("[\ue000\ue001]")
 
-_DRAWN = ".MathJax_Preview, .MathJax, .MathJax_Display, .MathJax_CHTML, .MathJax_SVG, .MathJax_SVG_Display, .mjx-chtml"
-_IMAGE_CLASSES = frozenset(
-    ["latex", "tex", "math", "formula", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"]
+_DRAWN_CLASSES = (
+    *("MathJax_Preview", "MathJax", "MathJax_Display", "MathJax_CHTML", "MathJax_SVG", "MathJax_SVG_Display"),
+    *("mjx-chtml", "katex"),
 )
-_NO_LATEX = re.compile(r"(?:|image|picture|math|formula|equation|latex|tex)(?: *\d+)?\Z", re.IGNORECASE)
-_IMAGE_SERVICE = re.compile(
-    r"latex\.codecogs\.com|/(?:latex|tex)\.php|mimetex|mathtex|s\d\.wp\.com/latex|chart\.(?:googleapis|apis\.google)\.com", re.I
-)
-_IMAGE_SERVICE_LATEX = re.compile(r"codecogs\.com/[^?]*\?(.+)\Z|\.cgi\?(.+)\Z", re.DOTALL)
-_OUTER = re.compile(
-    r"\A\s*(?:\\\[(?P<a>.*)\\\]|\\\((?P<b>.*)\\\)|\$\$(?P<c>.*)\$\$|\$(?P<d>[^$]*)\$|"
-    r"\{\s*\\(?:displaystyle|textstyle)\b(?P<e>.*)\})\s*\Z",
-    re.DOTALL,
-)
-_DISPLAYSTYLE = re.compile(r"\A\\displaystyle(?![A-Za-z])\s*")
-_COMMENT = re.compile(r"(?<!\\)%[^\n]*\n?")
+_DRAWN = ", ".join(f".{name}" for name in _DRAWN_CLASSES) + ", mjx-container"
+_BACKTICKS = re.compile(r"`([^`\n]{1,500})`")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|\[?\d*\]?[*†‡§]?|TM|®|©|e|er|re|o|a)\Z", re.IGNORECASE)
 _SCRIPT = re.compile(r"[\w+\-−=(),./ *′'∞]{1,24}\Z")
 
@@ -52,17 +44,22 @@ class PageFormulas:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._latex: list[tuple[str, bool]] = []
+        self._asciimath = False
+        self.lost = 0
+        """Formulas of which the page keeps nothing but glyphs at their places."""
 
     def mark(self) -> None:
         """Replace every formula in the page by a mark."""
         body = self._tree.body
-        for find in (_katex, _mediawiki, _latexml_tables, _scripts, _mathjax3, _mathml, _images):
+        self._asciimath = uses_asciimath(self._tree)
+        for find in (_katex, _mediawiki, _latexml_tables, _scripts, _mathjax, _mathml, raw_formulas, image_formulas):
             # All of a kind first: a collection is live, and would skip what stands after a replaced element. As a slice it is
             # a list; to iterate over it would ask the whole page again for every element (34 s for 4,000 formulas).
             for node, latex, display in list(find(body)):
                 self._replace(node, latex, display)
         for node in body.query_selector_all(_DRAWN)[:]:
             if node.parent is not None and not _MARKED.search(node.text or ""):
+                self.lost += _is_lost(node)
                 node.decompose()
         for node in body.query_selector_all("sup, sub")[:]:
             self._mark_script(node)
@@ -75,7 +72,7 @@ class PageFormulas:
     def restore(self, text: str) -> tuple[str, int]:
         """Return ``text`` with LaTeX for marks and dollars around formulas, and how many marks it had."""
         found = set(_MARKED.findall(text))
-        text = _dollars(text)
+        text = _dollars(_BACKTICKS.sub(self._written_asciimath, text) if self._asciimath else text)
         text = _LONE_MARK.sub(self._written_alone, text)
         return _MARKED.sub(lambda match: self._written(match[0]), text), len(found)
 
@@ -91,6 +88,10 @@ class PageFormulas:
             return rf"$${latex} \tag{{{number[1:-1]}}}$${match[2]}"
         return self._written(match[1]) + match[2] + (f" {number}" if number else "")
 
+    @staticmethod
+    def _written_asciimath(match: re.Match[str]) -> str:
+        return f"${asciimath_to_latex(match[1])}$"
+
     def _replace(self, node: Node, latex: str, display: bool) -> None:
         latex, forced = clean_latex(latex)
         parent = node.parent
@@ -99,6 +100,9 @@ class PageFormulas:
         if not latex:
             node.decompose()
             return
+        if tag_of(parent) == "noscript":
+            # What is for readers without scripts is left out of the text, and the formula must not be.
+            node, parent = parent, parent.parent
         mark = _MARK.format(len(self._latex))
         self._latex.append((latex, display or forced))
         new = self._tree.create_text_node(mark)
@@ -123,30 +127,6 @@ class PageFormulas:
             return
         sign = "^" if tag_of(node) == "sup" else "_"
         parent.replace_child(self._tree.create_text_node(f"{sign}{text if len(text) == 1 else '{' + text + '}'}"), node)
-
-
-def clean_latex(latex: str) -> tuple[str, bool]:
-    r"""Return LaTeX without its outer delimiters and TeX comments, on one line, and whether the delimiters were a display's."""
-    latex = _COMMENT.sub("", _PRIVATE.sub("", latex)).replace("\u00a0", " ").strip()
-    display = False
-    while (match := _OUTER.match(latex)) is not None:
-        name = match.lastgroup or ""
-        inner = match[name].strip()
-        if (name == "a" and r"\[" in inner) or (name == "e" and not _balanced(inner)) or not inner:
-            break
-        latex, display = inner, display or name in ("a", "c")
-    latex = _DISPLAYSTYLE.sub("", latex)
-    # Spaces mean nothing in mathematics but an end of a command; inside \text{} one is as good as many.
-    return re.sub(r"\s+", " ", latex).replace("$$", "$"), display
-
-
-def _balanced(text: str) -> bool:
-    depth = 0
-    for char in re.sub(r"\\[{}]", "", text):
-        depth += (char == "{") - (char == "}")
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 Found = Iterator[tuple[Node, str, bool]]
@@ -185,17 +165,23 @@ def _latexml_tables(body: Node) -> Found:
 def _scripts(body: Node) -> Found:
     for node in body.query_selector_all("script")[:]:
         kind = (node.get_attribute("type") or "").lower().replace(" ", "")
-        if kind.startswith("math/tex"):
+        if kind.startswith("math/asciimath"):
+            yield node, asciimath_to_latex(node.text or ""), False
+        elif kind.startswith("math/tex"):
             yield node, node.text or "", "mode=display" in kind
         elif kind.startswith("math/mml") and (math := _parsed_math(node.text or "")) is not None:
             yield node, _latex_of(math), is_display(math)
 
 
-def _mathjax3(body: Node) -> Found:
+def _mathjax(body: Node) -> Found:
+    """Yield what MathJax 3 and 4 drew: MathML for readers aloud, or (since 4) the TeX in an attribute."""
     for node in body.query_selector_all("mjx-container")[:]:
-        math = node.query_selector("mjx-assistive-mml math")
+        math, drawn = node.query_selector("mjx-assistive-mml math"), node.query_selector("[data-latex]")
+        display = node.get_attribute("display") == "true"
         if math is not None:
-            yield node, _latex_of(math), node.get_attribute("display") == "true" or is_display(math)
+            yield node, _latex_of(math), display or is_display(math)
+        elif drawn is not None:
+            yield node, drawn.get_attribute("data-latex"), display
 
 
 def _mathml(body: Node) -> Found:
@@ -221,45 +207,12 @@ def _parsed_math(markup: str) -> Node | None:
     return None if body is None else body.query_selector("math")
 
 
-def _images(body: Node) -> Found:
-    for node in body.get_elements_by_tag_name("img")[:]:
-        alternative = (node.get_attribute("alt") or "").strip()
-        source = node.get_attribute("src") or ""
-        from_address = _latex_in_address(source)
-        in_block = _in_display_block(node)
-        by_class = (in_block or bool(_IMAGE_CLASSES.intersection(node.class_list))) and not _NO_LATEX.match(alternative)
-        if _OUTER.match(alternative) or by_class or (from_address and alternative and _looks_like_latex(alternative)):
-            yield node, alternative, in_block or "mwe-math-fallback-image-display" in node.class_list
-        elif from_address:
-            yield node, from_address, False
-
-
-def _in_display_block(node: Node) -> bool:
-    """Say whether an image stands alone in a ``div`` for mathematics, as Sphinx writes a displayed formula."""
-    parent = node.parent
-    for _ in range(2):
-        if parent is None or parent.type != 1:
-            return False
-        if tag_of(parent) == "div":
-            return "math" in parent.class_list
-        parent = parent.parent
-    return False
-
-
-def _looks_like_latex(text: str) -> bool:
-    return bool(text) and (re.search(r"[\\^_{}=<>+]", text) is not None or len(text) <= 3)
-
-
-def _latex_in_address(source: str) -> str:
-    """Return the LaTeX in the address of an image service, or ""."""
-    if not _IMAGE_SERVICE.search(source):
-        return ""
-    query = parse_qs(urlsplit(source).query, keep_blank_values=True)
-    for key in ("latex", "chl", "tex", "eq"):
-        if query.get(key):
-            return query[key][0]
-    match = _IMAGE_SERVICE_LATEX.search(source)
-    return re.sub(r"^\\(?:dpi\{\d+\}|bg_\w+|inline|fn_\w+|large|small)\s*", "", unquote(match[1] or match[2])) if match else ""
+def _is_lost(node: Node) -> bool:
+    """Say whether what was drawn was a formula of its own: no preview, no part of one, none whose source stands behind it."""
+    if "MathJax_Preview" in node.class_list or _inside(node, (), _DRAWN_CLASSES):
+        return False
+    after = node.next_sibling
+    return after is None or not (after.text or "").lstrip().startswith(_MARK[0])
 
 
 def _latex_of(math: Node) -> str:

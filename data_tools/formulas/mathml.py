@@ -331,6 +331,14 @@ def _semantics(node: Node, depth: int) -> str:
     return _convert(children[0], depth) if children else ""
 
 
+def _action(node: Node, depth: int) -> str:
+    """Return what an element that changes when it is clicked on shows first."""
+    children = _elements(node)
+    selected = node.get_attribute("selection") or "1"
+    index = int(selected) - 1 if selected.isdecimal() and 0 < int(selected) <= len(children) else 0
+    return _convert(children[index], depth) if children else ""
+
+
 def _nothing(node: Node, depth: int) -> str:
     return ""
 
@@ -367,6 +375,7 @@ _HANDLERS: dict[str, Callable[[Node, int], str]] = {
     "menclose": _enclosed,
     "mstyle": _style,
     "semantics": _semantics,
+    "maction": _action,
     "annotation": _nothing,
     "annotation-xml": _nothing,
     "mphantom": _nothing,

@@ -4,7 +4,7 @@ Decides: a response of status 200 whose type is HTML is read as ``web_page.py`` 
 taken as it is. Other records are passed over and only counted. URL and date come from the record.
 Does not: render pages. A damaged archive gives what stands before the damage, and one dropped row with the place.
 
-A record's payload is decompressed by its server's encoding; no more than ``web_page.MAX_BYTES`` of it are kept.
+A record's payload is taken out of its encodings (``http_body.py``); no more than ``web_page.MAX_BYTES`` of it are read.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from data_tools.formulas.find import count_formulas
 from data_tools.in_hand import in_hand
 from data_tools.inputs import find_files
 from data_tools.reading_limit import ReadingStopped, reading_limit
+from data_tools.sources.http_body import decoded_body
 from data_tools.sources.web_page import MAX_BYTES, read_page
 from data_tools.stage import scan_inputs
 
@@ -28,7 +29,6 @@ NAME = "warc"
 SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".warc.wet.gz", ".warc.wet")
 NOT_A_PAGE = "not a page"
 PAGE_SECONDS = 60.0
-DRAIN_BYTES = 2**20
 _HTML = ("text/html", "application/xhtml+xml", "application/xhtml")
 
 
@@ -45,7 +45,7 @@ class WarcSlice:
         try:
             with Path(self.path).open("rb") as stream:
                 kinds = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
-                for record in ArchiveIterator(stream, record_types=kinds, parse_http=True, auto_decode="all"):
+                for record in ArchiveIterator(stream, record_types=kinds, parse_http=True, auto_decode="none"):
                     number += 1
                     yield self._read(record, number)
                     report_bytes(stream.tell())
@@ -86,10 +86,9 @@ class WarcSlice:
         kind = (record.http_content_type or record.headers.get("Content-Type") or "").split(";")[0].strip().lower()
         if status != 200 or kind not in _HTML:
             return Dropped(identity, f"{NOT_A_PAGE}: status {status}, type {kind or 'unknown'}", self.path, number)
-        content = record.reader.read(MAX_BYTES + 1)
-        while record.reader.read(DRAIN_BYTES):  # or the next record would be looked for inside this one
-            pass
-        page = read_page(content, record.http_charset)
+        headers = record.http_headers or {}
+        encodings = (headers.get("Transfer-Encoding") or "", headers.get("Content-Encoding") or "")
+        page = read_page(decoded_body(record.reader.read(MAX_BYTES + 1), *encodings, MAX_BYTES), record.http_charset)
         origin = {key: value for key, value in page.origin.items() if key == "licence" or not place.get(key)}
         return Document(identity, page.text, {**page.metadata, "provenance": place | origin})
 

@@ -23,6 +23,8 @@ MAX_DEPTH = 512
 MAX_TAGS = 200_000
 """Three times the tags of a very long manual page; extraction takes about 15 seconds for each million."""
 MAX_BYTES = 16 * 2**20
+FEW_DAMAGED = 10
+"""One damaged character in so many that are not ASCII leaves a page UTF-8."""
 ALL_TEXT_BELOW = 0.98
 """When the main text has fewer of the page's formulas than this share, all text is taken."""
 
@@ -130,9 +132,10 @@ def _extract(tree: HTMLTree, formulas: PageFormulas) -> tuple[str, int, int]:
     everything, marks_in_all = _text(tree, formulas, main=False)
     main, _marks_in_main = _text(tree, formulas, main=True)
     found, kept = count_formulas(everything), count_formulas(main)
+    missing = formulas.count - marks_in_all + formulas.lost
     if not main.strip() or kept < ALL_TEXT_BELOW * found:
-        return everything, found + formulas.count - marks_in_all, found
-    return main, max(kept, found + formulas.count - marks_in_all), kept
+        return everything, found + missing, found
+    return main, max(kept + formulas.lost, found + missing), kept
 
 
 def _text(tree: HTMLTree, formulas: PageFormulas, main: bool) -> tuple[str, int]:
@@ -152,11 +155,19 @@ def _decode(raw: bytes, declared: str | None) -> str:
             return raw.decode("utf-8-sig").replace("\0", "")
         except UnicodeDecodeError:
             pass
-    encoding = map_encoding_to_html5(declared) if declared else detect_encoding(raw, from_html_meta=True)
-    try:
-        return raw.decode(encoding or "utf-8", errors="replace").replace("\0", "")
-    except LookupError:
-        return raw.decode("utf-8", errors="replace").replace("\0", "")
+    text = raw.decode("utf-8", errors="replace").replace("\0", "")
+    damaged = text.count("\ufffd")
+    if damaged * FEW_DAMAGED < sum(character > "\x7f" for character in text):
+        return text
+    # What says that it is UTF-8 and is not at all is in another encoding, whatever it says.
+    named = map_encoding_to_html5(declared) if declared else ""
+    for encoding in (named, detect_encoding(raw, from_html_meta=True), detect_encoding(raw, from_html_meta=False)):
+        if encoding and encoding != "utf-8":
+            try:
+                return raw.decode(encoding, errors="replace").replace("\0", "")
+            except LookupError:
+                continue
+    return text
 
 
 def _may_be_deep(html: str) -> bool:

@@ -247,3 +247,13 @@ def test_parts_of_other_settings_do_not_mix(tmp_path: Path) -> None:
     assert run([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), *given, "1/2"]) == 0
     with pytest.raises(DataError, match=r"out.partial holds unfinished work for another output \(.*\); remove it$"):
         run([str(tmp_path / "b.jsonl"), *given, "2/2"])
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_an_output_never_takes_the_place_of_its_input(tmp_path: Path, more: list[str]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "one"}\n')
+    assert run([str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "a")]) == 0
+    before = (tmp_path / "a/manifest.json").read_bytes()
+    with pytest.raises(DataError, match=r"--output '.*/a' holds the input '.*/a/documents/.*'; choose a folder beside it"):
+        run([str(tmp_path / "a"), "--output", str(tmp_path / "a"), *more])
+    assert (tmp_path / "a/manifest.json").read_bytes() == before

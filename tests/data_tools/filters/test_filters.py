@@ -140,6 +140,10 @@ def test_what_a_person_gets_wrong(tmp_path: Path, model: Path) -> None:
         run_filter([documents, "--score", "s", *out])
     with pytest.raises(DataError, match="cannot be read by fastText"):
         run_filter([documents, "--model", documents, "--threshold", "0.5", *out])
+    with pytest.raises(DataError, match=r"--output '.*' is a folder; name a file, such as .*/model\.bin"):
+        run_training(["--annotated", documents, "--output", str(tmp_path)])
+    with pytest.raises(DataError, match="nothing to learn from; give --positive and --negative, or --annotated"):
+        run_training(["--positive", documents, *out])
     (tmp_path / "alone.bin").write_bytes(model.read_bytes())
     with pytest.raises(DataError, match=r"no threshold is known for .*; add --threshold"):
         run_filter([documents, "--model", str(tmp_path / "alone.bin"), *out])

@@ -1,7 +1,7 @@
 import pytest
 
+from data_tools.formulas.delimiters import clean_latex
 from data_tools.formulas.find import find_formulas
-from data_tools.formulas.html_formulas import clean_latex
 from data_tools.sources.web_page import read_page
 
 FILLER = "<p>" + "This sentence is here so that the page has a main text of some length, as every real page has. " * 4 + "</p>"

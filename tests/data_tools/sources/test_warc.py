@@ -1,7 +1,10 @@
 import gzip
+import zlib
 from pathlib import Path
 
+import brotli
 import pytest
+import zstandard
 
 from data_tools.prepare import run
 from megatron_mathcoder.config.errors import DataError
@@ -14,8 +17,9 @@ PAGE = (
 )
 
 
-def record(url: str, status: str, kind: str, body: bytes, encoding: str = "") -> bytes:
+def record(url: str, status: str, kind: str, body: bytes, encoding: str = "", transfer: str = "") -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n"
+    head += f"Transfer-Encoding: {transfer}\r\n" if transfer else ""
     head += f"Content-Encoding: {encoding}\r\n" if encoding else ""
     payload = head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     fields = {
@@ -53,6 +57,55 @@ def test_pages_of_an_archive_are_documents(tmp_path: Path) -> None:
     assert documents[0]["metadata"]["language"] == "en"
     reasons = [row["reason"] for row in rows_of(tmp_path / "o/dropped")]
     assert reasons == ["not a page: status 404, type text/html", "not a page: status 200, type image/png"]
+
+
+def chunked(body: bytes, size: int = 100) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+def test_bodies_in_chunks_compressed_or_of_another_charset_than_declared_are_pages(tmp_path: Path) -> None:
+    compressed = zlib.compressobj(wbits=-15)
+    deflated = compressed.compress(PAGE.encode()) + compressed.flush()
+    html = "text/html; charset=utf-8"
+    records = [
+        record("https://a.org/1", "200 OK", html, chunked(PAGE.encode()), transfer="chunked"),
+        record("https://a.org/2", "200 OK", html, chunked(gzip.compress(PAGE.encode())), "gzip", transfer="chunked"),
+        record("https://a.org/3", "200 OK", html, zlib.compress(PAGE.encode()), "deflate"),
+        record("https://a.org/4", "200 OK", html, deflated, "deflate"),
+        record("https://a.org/5", "200 OK", html, PAGE.replace("Some", "Café").encode("cp1252")),
+        record("https://a.org/6", "200 OK", "text/html; charset=no-such", PAGE.encode()),
+        record("https://a.org/7", "200 OK", html, brotli.compress(PAGE.encode()), "br"),
+        record("https://a.org/8", "200 OK", html, chunked(zstandard.compress(PAGE.encode())), "zstd", transfer="chunked"),
+        # Cut off, behind the words that matter.
+        record("https://a.org/9", "200 OK", html, gzip.compress((PAGE + PAGE * 99).encode(), mtime=0)[:-60], "gzip"),
+        # What crawlers store: decoded, under the headers of the compressed response.
+        record("https://a.org/0", "200 OK", html, PAGE.encode(), "gzip", transfer="chunked"),
+    ]
+    (tmp_path / "a.warc").write_bytes(b"".join(records))
+    (tmp_path / "b.warc.gz").write_bytes(b"".join(gzip.compress(one, mtime=0) for one in records))
+    assert run([str(tmp_path / "b.warc.gz"), "--source", "warc", "--output", str(tmp_path / "p")]) == 0
+    assert run([str(tmp_path / "a.warc"), "--source", "warc", "--output", str(tmp_path / "o")]) == 0
+    assert [row["text"] for row in rows_of(tmp_path / "p/documents")] == [
+        row["text"] for row in rows_of(tmp_path / "o/documents")
+    ]
+    documents = rows_of(tmp_path / "o/documents")
+    assert [row["metadata"]["provenance"]["url"][-1] for row in documents] == list("1234567890")
+    assert all("Let $x^2$." in row["text"] for row in documents)
+    assert "Café words" in documents[4]["text"]
+
+
+def test_a_body_in_an_unknown_encoding_is_dropped_and_the_next_record_is_read(tmp_path: Path) -> None:
+    records = [record("https://a.org/1", "200 OK", "text/html", b"\x00\x01" * 99, "secret")]
+    records += [record("https://a.org/2", "200 OK", "text/html", b"\x00\x01" * 99, "br")]
+    records += [record("https://a.org/3", "200 OK", "text/html", PAGE.encode())]
+    (tmp_path / "a.warc").write_bytes(b"".join(records))
+    given = [str(tmp_path / "a.warc"), "--source", "warc", "--output", str(tmp_path / "o"), "--max-reject-fraction", "1"]
+    assert run(given) == 0
+    assert len(rows_of(tmp_path / "o/documents")) == 1
+    reasons = [row["reason"] for row in rows_of(tmp_path / "o/dropped")]
+    assert reasons[0] == "unreadable content: ValueError: content encoding 'secret' is not known"
+    assert len(reasons) == 2
 
 
 def test_a_torn_archive_keeps_what_stands_before(tmp_path: Path) -> None:
