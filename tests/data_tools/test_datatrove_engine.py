@@ -50,11 +50,15 @@ def executor(step: Any, logs: str, tasks: int = 3, workers: int = 1, depends: An
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_stage_gives_the_bytes_of_our_own_pool(corpus: list[str], workers: int) -> None:
+def test_a_stage_gives_the_bytes_of_our_own_pool(corpus: list[str], workers: int, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = ["--max-reject-fraction", "0.2"]
     assert prepare([*corpus, "--output", "ours", "--workers", "1", *damaged]) == 0
     step = engine.VerbStep("prepare", *corpus, "--output", "theirs", *damaged)
     executor(step, "logs", workers=workers).run()
+    if workers == 1:
+        printed = capsys.readouterr().out
+        assert "part 1/3 is done; 3 of 5 slices are left" in printed
+        assert "part 2/3 is done; 1 of 5 slices are left" in printed
     assert outputs("theirs") == outputs("ours")
     assert json.loads(Path("theirs/manifest.json").read_bytes())["dropped"] == 1
     assert not Path("theirs.partial").exists()

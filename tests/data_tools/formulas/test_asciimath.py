@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from data_tools.formulas.asciimath import asciimath_to_latex
@@ -31,8 +29,13 @@ def test_asciimath_is_latex(given: str, latex: str) -> None:
     assert asciimath_to_latex(given) == latex
 
 
-@pytest.mark.parametrize("given", ["(" * 4000, "[[" * 2000, "sqrt " * 2000, "[[a,b],[" * 300 + "c", "x/" * 3000, "{:" * 900])
+NESTED_MATRICES = "[[" * 28 + "x" + ",1],[1,1]]" * 28
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "given",
+    ["(" * 4000, "[[" * 2000, "sqrt " * 2000, "[[a,b],[" * 300 + "c", "x/" * 3000, "{:" * 900, NESTED_MATRICES],
+)
 def test_nesting_without_end_takes_no_time_without_end(given: str) -> None:
-    begin = time.process_time()
-    assert isinstance(asciimath_to_latex(given), str)
-    assert time.process_time() - begin < 5
+    assert asciimath_to_latex(given)

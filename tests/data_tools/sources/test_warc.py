@@ -98,7 +98,7 @@ def test_bodies_in_chunks_compressed_or_of_another_charset_than_declared_are_pag
 def test_a_body_in_an_unknown_encoding_is_dropped_and_the_next_record_is_read(tmp_path: Path) -> None:
     records = [record("https://a.org/1", "200 OK", "text/html", b"\x00\x01" * 99, "secret")]
     records += [record("https://a.org/2", "200 OK", "text/html", b"\x00\x01" * 99, "br")]
-    records += [record("https://a.org/3", "200 OK", "text/html", PAGE.encode())]
+    records += [record("https://a.org/3", "200 OK", "text/html", PAGE.encode(), "secret")]  # and yet it is plain
     (tmp_path / "a.warc").write_bytes(b"".join(records))
     given = [str(tmp_path / "a.warc"), "--source", "warc", "--output", str(tmp_path / "o"), "--max-reject-fraction", "1"]
     assert run(given) == 0
