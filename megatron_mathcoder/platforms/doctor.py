@@ -40,7 +40,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     ),
     "train": ("torch>=2.11", "megatron-core==0.16.1", "psutil>=5.9", "matplotlib>=3.9", "tensorboard>=2.18"),
     "convert": (),
-    "eval": ("torch>=2.11", "transformers>=5", "math-verify==0.9.0", "antlr4-python3-runtime==4.13.2"),
+    "eval": ("torch>=2.11", "transformers>=5", "math-verify==0.9.0", "antlr4-python3-runtime==4.13.2", "datasets>=4"),
     "data": ("pypdfium2>=5", "resiliparse>=2", "mpmath>=1.3", "networkx>=3", "sympy>=1.13"),
 }
 """pyproject.toml's requirements by extra ("" = always), repeated here because a tree that was never installed has no metadata."""
