@@ -4,19 +4,19 @@ The ranks are forked from one server process that has torch and megatron-core im
 is a fresh process as far as the function can see. The function must be importable by name (module level).
 """
 
-import importlib
 import multiprocessing
-import pickle
 import tempfile
 import traceback
 from collections.abc import Callable
 from typing import Any
 
+from data_tools.pool import PRELOADED
 from megatron_mathcoder.platforms.ranks import Rank
 
+# A process has one fork server, and the data tools' pool may be the first to need it.
+PRELOADED.append("tests.preload_megatron")
 RANKS = multiprocessing.get_context("forkserver")
-PRELOADED = "tests.preload_megatron"
-RANKS.set_forkserver_preload([PRELOADED])
+RANKS.set_forkserver_preload(PRELOADED)
 EXIT_SECONDS = 10.0
 """How long a rank that gave its result may take to end; one that hangs is killed."""
 
@@ -25,13 +25,12 @@ def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, ti
     """Call ``function(rank, *arguments)`` on ``world_size`` ranks and return their results in rank order."""
     with tempfile.TemporaryDirectory() as folder:
         results = RANKS.SimpleQueue()
-        call = pickle.dumps((function, arguments))
         processes = []
         for number in range(world_size):
             # Alone, a rank needs no rendezvous: the path that a person's `mathcoder train` takes.
             init_method = f"file://{folder}/rendezvous" if world_size > 1 else ""
             rank = Rank(number, number, world_size, init_method)
-            process = RANKS.Process(target=_call, args=(results, rank, call))
+            process = RANKS.Process(target=_call, args=(results, function, rank, arguments))
             process.start()
             processes.append(process)
         try:
@@ -49,12 +48,8 @@ def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, ti
     return [outcomes[number][1] for number in range(world_size)]
 
 
-def _call(results: Any, rank: Rank, call: bytes) -> None:
+def _call(results: Any, function: Callable[..., Any], rank: Rank, arguments: tuple[Any, ...]) -> None:
     try:
-        # A process has one fork server. If the data tools' pool began it, nothing is imported yet, and the function's
-        # module may import it before its stand-in for CUDA is in place.
-        importlib.import_module(PRELOADED)
-        function, arguments = pickle.loads(call)
         outcome = (True, function(rank, *arguments))
     except BaseException:  # whatever ends a rank must reach the test
         outcome = (False, traceback.format_exc())
