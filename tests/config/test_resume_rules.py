@@ -1,6 +1,5 @@
 """What a run may change when it goes on, with the whole message for what it may not."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,48 @@ from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.loader import dump_config, load_run_file
 from megatron_mathcoder.config.resume_rules import ALWAYS, EFFECTS, NEVER, check_resume
 from megatron_mathcoder.config.schema import RunConfig
+from tests.config.broken_rules import Broken, Load, each_of, message_of
 
-Load = Callable[..., RunConfig]
 CHECKPOINT = Path("runs/a/checkpoints/iter_0000050")
 HEAD = "checkpoint runs/a/checkpoints/iter_0000050: the recipe has changed since: "
 TAIL = "write the old values, choose another run.folder, or allow this with checkpoint.allow_changes = "
 OTHER_DATA = "the samples from here on are others, so some tokens come again and others do not come at all"
 LONGER = "the order of the data is unaffected; a decay that ends with the run moves"
+BROKEN: Broken = [
+    (
+        "allowed_changes_are_keys",
+        'checkpoint.allow_changes=["learning-speed"]',
+        'checkpoint.allow_changes: "learning-speed" is no key of a recipe; give keys such as "optimizer.lr"',
+    ),
+    (
+        "allowed_changes_are_keys",
+        'checkpoint.allow_changes=["training.epoch"]',
+        'checkpoint.allow_changes: "training.epoch" is no key of a recipe; did you mean "training.epochs"?',
+    ),
+    (
+        "allowed_changes_can_be_made",
+        'checkpoint.allow_changes=["optimizer.lr", "training.precision"]',
+        (
+            'checkpoint.allow_changes: "training.precision" cannot change on resume, the stored weights and optimizer depend on '
+            "it; leave it out, or start a new run.folder with the checkpoint as checkpoint.initial"
+        ),
+    ),
+]
+
+
+@each_of(BROKEN)
+def test_a_broken_rule_says_what_to_change(load: Load, overrides: str, message: str) -> None:
+    assert message_of(load, overrides) == message
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        'checkpoint.allow_changes=["optimizer","dataset.blend.3.prefix","dataset.blend","dataset.blend.0","model.architecture"]',
+    ],
+)
+def test_what_only_just_keeps_the_rules_is_accepted(load: Load, overrides: str) -> None:
+    load(*overrides.split())
 
 
 @pytest.mark.parametrize(
