@@ -5,12 +5,16 @@ backward, and SiLU's output is kept beside the projection; on a CPU those copies
 Does not: differ from ``reference.py`` beyond the last bit of fp32 sums.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+Rotate = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+"""Takes x, cosine, sine and the direction, 1 or -1, and returns x turned."""
 
 
 def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: float) -> Tensor:
@@ -25,15 +29,16 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: float) -> Tensor
 
 class _Rotary(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    def forward(ctx: Any, rotate: Rotate, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         ctx.save_for_backward(cosine, sine)
-        return _rotate(x, cosine, sine, 1.0)
+        ctx.rotate = rotate
+        return rotate(x, cosine, sine, 1.0)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[None, Tensor, None, None]:
         cosine, sine = ctx.saved_tensors
-        return _rotate(dy, cosine, sine, -1.0), None, None
+        return None, ctx.rotate(dy, cosine, sine, -1.0), None, None
 
 
 class _SwiGLU(torch.autograd.Function):
@@ -59,7 +64,12 @@ class _SwiGLU(torch.autograd.Function):
 
 def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Compute ``reference.rotary``; keeps cosine and sine alone."""
-    return _Rotary.apply(x, cosine, sine)
+    return rotary_by(_rotate, x, cosine, sine)
+
+
+def rotary_by(rotate: Rotate, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Compute ``reference.rotary`` by any ``rotate``, whose gradient is the rotation by the opposite angle."""
+    return _Rotary.apply(rotate, x, cosine, sine)
 
 
 def swiglu(gate_up: Tensor) -> Tensor:

@@ -1,18 +1,16 @@
 """Rotary position embedding in Triton, on Megatron's [s, b, heads, d].
 
-Decides: one program a token and sample, over all its heads; the gradient is the rotation by the opposite angle, so nothing but
-cosine and sine is kept.
+Decides: one program a token and sample, over all its heads.
 Does not: write over its input: queries and keys are views of one projection, which autograd lets nobody overwrite. What the
-projection held is free as soon as it is rotated.
+projection held is free as soon as it is rotated. Nor have a gradient of its own (``torch_layers.rotary_by``).
 """
-
-from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from megatron_mathcoder.kernels.torch_layers import rotary_by
 
 
 @triton.jit
@@ -75,19 +73,6 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor, direction: float) -> Tensor
     return y
 
 
-class _Rotary(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        ctx.save_for_backward(cosine, sine)
-        return _rotate(x, cosine, sine, 1.0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
-        cosine, sine = ctx.saved_tensors
-        return _rotate(dy, cosine, sine, -1.0), None, None
-
-
 def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Compute ``reference.rotary``."""
-    return _Rotary.apply(x, cosine, sine)
+    return rotary_by(_rotate, x, cosine, sine)
