@@ -18,6 +18,7 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.transformer import TransformerConfig
 from torch import Tensor
 
+from megatron_mathcoder.config.schema import DatasetSection, TrainingSection
 from megatron_mathcoder.dataset.batch import MicroBatch
 from megatron_mathcoder.model.attention import DocumentBounds
 from megatron_mathcoder.platforms.interface import Platform
@@ -50,10 +51,9 @@ class StepRunner:
         chunks: list[DistributedDataParallel],
         transformer: TransformerConfig,
         groups: ProcessGroupCollection,
-        *,
-        seq_length: int,
-        micro_batch_size: int,
         platform: Platform,
+        dataset: DatasetSection,
+        training: TrainingSection,
     ) -> None:
         """Wire the schedule's hooks to the chunks and choose the schedule from the groups."""
         self._chunks = chunks
@@ -67,8 +67,8 @@ class StepRunner:
             get_forward_backward_func(groups.pp.size(), transformer.virtual_pipeline_model_parallel_size),
             forward_step_func=_forward_step,
             model=chunks,
-            seq_length=seq_length,
-            micro_batch_size=micro_batch_size,
+            seq_length=dataset.seq_length,
+            micro_batch_size=training.micro_batch_size,
             p2p_communicator=P2PCommunicator(pp_group=groups.pp, config=transformer) if pipelined else None,
             pg_collection=groups,
         )

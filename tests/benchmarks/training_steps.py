@@ -51,14 +51,7 @@ def our_step(config: RunConfig, stack: ExitStack, change: "Callable[[KernelSet],
     optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups, kernels)
     for group in optimizer.param_groups:
         group["lr"] = config.optimizer.lr
-    runner = StepRunner(
-        chunks,
-        transformer,
-        groups,
-        seq_length=config.dataset.seq_length,
-        micro_batch_size=config.training.micro_batch_size,
-        platform=platform,
-    )
+    runner = StepRunner(chunks, transformer, groups, platform, config.dataset, config.training)
     ids = token_batches(config, platform.device)
 
     def batches() -> Iterator[MicroBatch]:

@@ -69,14 +69,7 @@ def _measure(rank: Rank, config: RunConfig, num_microbatches: int, varlen: bool)
         built = build_chunks(config.model, transformer, groups, kernels, platform.device)
         chunks = wrap_chunks(built, transformer, config.parallel, groups, kernels)
         optimizer = build_optimizer(config.optimizer, config.training, config.parallel, chunks, groups, kernels)
-        runner = StepRunner(
-            chunks,
-            transformer,
-            groups,
-            seq_length=config.dataset.seq_length,
-            micro_batch_size=config.training.micro_batch_size,
-            platform=platform,
-        )
+        runner = StepRunner(chunks, transformer, groups, platform, config.dataset, config.training)
         saved = SavedBytes(parameter for chunk in chunks for parameter in chunk.parameters())
         # Autograd gives a hook's weight back as an alias, without the marks that megatron-core asks for when it overlaps.
         hooks = torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda ticket: ticket.tensor)
