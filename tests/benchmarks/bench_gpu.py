@@ -7,7 +7,7 @@ tokens. With ``--device cpu --tiny`` it does the same under Triton's interpreter
 
 Decides: the sections, in processes of their own, so that one that fails, hangs or runs out of memory costs its own budget and
 no more; every row says what was measured or why it was not, and is on disk as soon as it is known.
-Does not: judge, beyond its exit status: 1 where a kernel computes something else than its definition.
+Does not: judge, beyond its exit status: 1 where a kernel has not been seen to compute its definition.
 """
 
 import argparse
@@ -164,7 +164,7 @@ def main() -> int:
     (options.out / TABLE_FILE).write_text(json.dumps(found, indent=1))
     print(table(rows))
     print(f"\n{json.dumps(found['versions'])}\n{options.out / TABLE_FILE}")
-    return 1 if any(row.get("agrees") is False for row in rows) else 0
+    return 0 if all(row.get("agrees", False) for row in rows if row["section"] == "correctness") else 1
 
 
 if __name__ == "__main__":

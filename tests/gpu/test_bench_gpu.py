@@ -43,6 +43,30 @@ def test_every_kernel_agrees_and_the_large_model_trains(tmp_path: Path) -> None:
     assert found["versions"]["torch"]
 
 
+@pytest.mark.parametrize("agrees", [{"agrees": False}, {}], ids=["another number", "no number"])
+def test_a_kernel_not_seen_to_be_right_is_status_one(
+    agrees: dict[str, bool], bench_gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def section(_names: list[str], bench: Any, _arguments: list[str]) -> None:
+        bench.row("correctness", "sound", measured=True, agrees=True)
+        bench.row("correctness", "other", measured=bool(agrees), **agrees)
+
+    monkeypatch.setattr(bench_gpu, "run_sections", section)
+    monkeypatch.setattr(sys, "argv", ["bench_gpu.py", "--device", "cpu", "--tiny", "--out", str(tmp_path)])
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert bench_gpu.main() == 1
+
+
+def test_nan_is_no_agreement(bench_gpu: ModuleType) -> None:
+    import gpu_kernels
+    import torch
+
+    good, bad = torch.ones(3), torch.tensor([1.0, float("nan"), 1.0])
+    ways = {"ours": lambda: (good, bad), "eager": lambda: (good, good)}
+    bench = bench_gpu.Bench("cpu", True, Path())
+    assert gpu_kernels._agreement(lambda _device: gpu_kernels.Case([], ways, gradient=False), bench)["agrees"] is False
+
+
 @pytest.mark.slow
 def test_every_section_runs(tmp_path: Path) -> None:
     found = run(tmp_path, "kernels", "1.2B", "1.2B peers", "8B peers", "ablation")
