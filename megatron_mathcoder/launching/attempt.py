@@ -67,11 +67,11 @@ def run(argv: list[str]) -> int:
         arguments.name = part_name(arguments.name, arguments.task, arguments.parts)
         arguments.command += ["--part", f"{arguments.task}/{arguments.parts}"]
     log = AttemptLog(arguments.folder, arguments.name)
-    if arguments.killed:
-        return _after_a_kill(arguments, log)
     if log.finished() and log.read()[-1].start.job == arguments.job:
         say(f"{arguments.name}: finished before; nothing is started")
         return 0
+    if arguments.killed:
+        return _after_a_kill(arguments, log)
     for need in arguments.needs:
         if lines := unfinished(need):
             raise LaunchError(
@@ -114,8 +114,6 @@ def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
 
 def _after_a_kill(arguments: argparse.Namespace, log: AttemptLog) -> int:
     """End the attempt of this job and restart in place of the process that was killed, perhaps before it wrote a row."""
-    if log.finished():
-        return 0
     starts = [each.start for each in log.read() if (each.start.job, each.start.restart) == (arguments.job, arguments.restart)]
     recorded = bool(starts) or _written(log, _start(arguments))
     saved = saved_step(arguments.folder)

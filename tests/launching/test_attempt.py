@@ -133,6 +133,9 @@ def test_an_attempt_that_was_killed_is_a_crash(tmp_path: Path, slurm: Path) -> N
     assert attempt(tmp_path, "--", "true", job="9") == 0
     assert attempt(tmp_path, "--killed", "--", "never", job="9") == 0
     assert last_end(tmp_path).outcome == "finished"
+    # Job 9 finished; job 10 has done nothing yet.
+    assert attempt(tmp_path, "--killed", "--", "never", job="10") == 1
+    assert requeues(slurm) == ["8", "8", "8", "10"]
 
 
 def test_silence_ends_the_ranks(tmp_path: Path, slurm: Path) -> None:
