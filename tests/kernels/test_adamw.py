@@ -8,8 +8,8 @@ from megatron_mathcoder.kernels.adamw import Parameter, Update, join_master, spl
 from megatron_mathcoder.kernels.kernel_set import torch_kernels, triton_kernels
 
 UPDATE = Update(step=3, lr=1e-2, weight_decay=0.1, beta1=0.9, beta2=0.95, eps=1e-8)
-LENGTHS = (1, 17, 4096, 9001)
 CHUNK = 4096
+LENGTHS = (1, 17, CHUNK, 9001)
 """One element, an odd length, a whole chunk of two blocks, and more than one."""
 
 
