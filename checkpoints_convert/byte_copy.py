@@ -8,6 +8,7 @@ Does not: decide what goes where (``copy_plan``), or create files.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,12 +32,13 @@ See = Callable[[memoryview], None]
 
 
 class OpenFiles:
-    """File descriptors by path: sources read-only, targets (which must exist) read and write."""
+    """File descriptors by path, for several threads: sources read-only, targets (which must exist) read and write."""
 
     def __init__(self, targets: Sequence[Path] = ()) -> None:
         """Files not in ``targets`` are opened read-only."""
         self._targets = frozenset(targets)
         self._descriptors: dict[Path, int] = {}
+        self._opening = threading.Lock()
 
     def __enter__(self) -> Self:
         """Nothing is open yet."""
@@ -49,9 +51,10 @@ class OpenFiles:
 
     def descriptor(self, path: Path) -> int:
         """Open on first use."""
-        if path not in self._descriptors:
-            self._descriptors[path] = os.open(path, os.O_RDWR if path in self._targets else os.O_RDONLY)
-        return self._descriptors[path]
+        with self._opening:
+            if path not in self._descriptors:
+                self._descriptors[path] = os.open(path, os.O_RDWR if path in self._targets else os.O_RDONLY)
+            return self._descriptors[path]
 
 
 class PassingBytes:

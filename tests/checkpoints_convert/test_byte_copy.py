@@ -2,6 +2,8 @@
 
 import os
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,20 @@ def test_a_source_that_ends_early_is_noticed(widths, tmp_path):
     parts = tuple((path, 0, width) for path, width in zip(blocks, widths, strict=True))
     with OpenFiles(blocks) as files, pytest.raises(CheckpointError, match=r"ended \d+ bytes early; it is cut or was changed"):
         carry([Copy(source, 0, 100, parts)], files, to_hf=False)
+
+
+def test_threads_share_one_descriptor_of_a_file(tmp_path, monkeypatch):
+    source, opened, real = make(tmp_path / "source", 100), [], os.open
+
+    def slow_open(path, flags):
+        time.sleep(0.05)
+        opened.append(real(path, flags))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", slow_open)
+    with OpenFiles() as files, ThreadPoolExecutor(4) as threads:
+        assert {*threads.map(files.descriptor, [source] * 4)} == {*opened}
+    assert len(opened) == 1
 
 
 def test_sources_are_opened_for_reading_only(tmp_path):
