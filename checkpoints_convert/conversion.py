@@ -163,7 +163,7 @@ class Journal:
 
     def __init__(self, path: Path, identity: str) -> None:
         """Take over what an earlier run of the same conversion finished; a journal of another conversion counts for nothing."""
-        self.path, self._identity = path, identity
+        self.path, self._identity, self._disk_failed = path, identity, False
         self.digests: dict[str, str] = {}
         lines = path.read_text().splitlines() if path.is_file() else []
         if lines and lines[0] == json.dumps({"conversion": identity}):
@@ -179,9 +179,16 @@ class Journal:
         self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def commit(self, digests: Mapping[str, str], descriptors: Sequence[int]) -> None:
-        """Wait until the disk has these tensors, then say so."""
+        """Wait until the disk has these tensors, then say so; nothing more once the disk has failed.
+
+        The kernel tells of a page it could not write once: the next fsync succeeds, though the page may be a later tensor's.
+        """
+        if self._disk_failed:
+            return
+        self._disk_failed = True
         for descriptor in descriptors:
             os.fsync(descriptor)
+        self._disk_failed = False
         with self.path.open("a") as file:
             file.write("".join(json.dumps({name: digest}) + "\n" for name, digest in digests.items()))
             file.flush()

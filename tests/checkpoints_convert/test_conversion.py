@@ -142,6 +142,25 @@ def test_a_journal_of_another_source_counts_for_nothing(hf_model, tmp_path, monk
     assert content(tmp_path / "checkpoint") == content(tmp_path / "fresh")
 
 
+def test_after_a_failed_write_the_journal_names_nothing_more(tmp_path, monkeypatch):
+    """The kernel reports a lost page once; a later fsync succeeds and means nothing."""
+
+    def fail(_descriptor):
+        raise OSError("input/output error")
+
+    journal = conversion.Journal(tmp_path / "journal", "x")
+    journal.start()
+    with (tmp_path / "target").open("wb") as target:
+        journal.commit({"first": "1"}, [target.fileno()])
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", fail)
+            with pytest.raises(OSError, match="input/output"):
+                journal.commit({"lost": "2"}, [target.fileno()])
+        journal.commit({"later": "3"}, [target.fileno()])
+    assert journal.digests == {"first": "1"}
+    assert conversion.Journal(tmp_path / "journal", "x").digests == {"first": "1"}
+
+
 def test_two_processes_do_not_write_one_folder(hf_model, tmp_path):
     from checkpoints_convert.partial_folder import partial_folder
 
