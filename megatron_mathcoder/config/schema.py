@@ -28,7 +28,7 @@ class PlatformSection:
     name: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes CUDA where torch sees a GPU, else the CPU."""
     kernels: Literal["auto", "torch", "triton"] = "auto"
-    """Norms, rotation, SwiGLU and loss: fused in Triton, or torch's operators; ``auto`` takes Triton on a GPU that has it."""
+    """Norms, rotation, SwiGLU, loss and AdamW: fused in Triton, or torch's; ``auto`` takes Triton on a GPU that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
