@@ -7,7 +7,6 @@ Does not: know structure: lists, intervals, relations, units.
 Source of the policies' meaning: the adjudicated pairs described in docs/evaluation.md.
 """
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -132,12 +131,12 @@ def _rounds_numerically(gold: Value, answer: Value, policy: Policy) -> bool:
         return True
     gold_quantum, quantum = _quantum(gold), _quantum(answer)
     if gold_quantum is not None:
-        return policy.gold_digits and bool(distance <= min(float(gold_quantum) / 2, float(abs(left)) * float(COARSEST)))
+        accepted = min(evaluate.as_real(gold_quantum) / 2, abs(left) * evaluate.as_real(COARSEST))
+        return policy.gold_digits and bool(distance <= accepted)
     if quantum is None or not policy.rounded_answers:
         return False
-    return _significant(evaluate.exact(answer) or Fraction(0), quantum) >= ROUNDED_DIGITS and distance * 2 <= float(quantum) * (
-        1 + 1e-12
-    )
+    digits = _significant(evaluate.exact(answer) or Fraction(0), quantum)
+    return digits >= ROUNDED_DIGITS and bool(distance * 2 <= evaluate.as_real(quantum) * (1 + 1e-12))
 
 
 def _is_rounding(distance: Fraction, answer: Fraction, quantum: Fraction) -> bool:
@@ -152,8 +151,8 @@ def _quantum(value: Value) -> Fraction | None:
 
 
 def _significant(value: Fraction, quantum: Fraction) -> int:
-    digits = abs(value) / quantum
-    return int(math.log10(digits)) + 1 if digits >= 1 else 0
+    digits = int(abs(value) / quantum)
+    return len(str(digits)) if digits else 0
 
 
 def with_names_of(gold: Value, answer: Value) -> Value:

@@ -139,6 +139,12 @@ def compare_reals(left: Value, right: Value) -> tuple[Any, Any]:
     return values[0].real, values[1].real
 
 
+def as_real(value: Fraction) -> Any:
+    """Return a fraction as a number of fifty digits; it may be larger than any float."""
+    with _lock:
+        return _context.mpf(value.numerator) / value.denominator
+
+
 def _samples(left: Value, right: Value) -> list[tuple[Any, Any]]:
     names = sorted(symbols(left) | symbols(right))
     pairs: list[tuple[Any, Any]] = []

@@ -13,11 +13,11 @@ from data_tools.answers.surface import boxed
 BARE_CHARACTERS = 400
 """A text of one line up to this length is taken for the answer itself."""
 
-_TEXT_ON_TWO_LINES = re.compile(r"\\text\s*\{[^{}]*\n[^{}]*\}")
+_TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
 _HASHES = re.compile(r"####\s*(.+)")
 _PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
 _CLOSING = re.compile(r"\.?\s*I hope it is correct.*", re.S)
-_ERROR = re.compile(r"Traceback \(most recent call last\)|^\s*\w*(?:Error|Exception): |^Cell In\[", re.M)
+_ERROR = re.compile(r"Traceback \(most recent call last\)|^[^\S\n]*\w*(?:Error|Exception): |^Cell In\[", re.M)
 _DELIMITED = r"(?:\$\$?((?:\\.|[^$\\]){1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\])"
 _MATH = re.compile(_DELIMITED, re.S)
 _SEVERAL = re.compile(rf"{_DELIMITED}(?:\s*(?:[,;]|,?\s*(?:and|or)\b)?\s*{_DELIMITED})+", re.S)
@@ -26,7 +26,7 @@ _VALUE = re.compile(r"[-+]?(?:\\\$|\$|€|£)?\d[\d,]*(?:\.\d+)?(?:\s?\\?%)?(?:/
 
 def final_answer(text: str) -> str | None:
     """Return the answer a text states, as it is written, or None when it states none."""
-    text = _TEXT_ON_TWO_LINES.sub(lambda found: found.group().replace("\n", " "), text.strip())
+    text = _TEXT.sub(lambda found: found.group().replace("\n", " "), text.strip())
     if not text or _ERROR.search(text):
         return None
     if r"\boxed" in text or r"\fbox" in text:
@@ -60,7 +60,7 @@ def _statement(rest: str) -> str:
 
 
 def _is_sentence(text: str) -> bool:
-    return len(re.findall(r"(?<![\\A-Za-z{])[A-Za-z]{2,}", re.sub(r"\\text\s*\{[^{}]*\}", "", text))) > 4
+    return len(re.findall(r"(?<![\\A-Za-z{])[A-Za-z]{2,}", _TEXT.sub("", text))) > 4
 
 
 def _only_value(line: str, text: str) -> str | None:
