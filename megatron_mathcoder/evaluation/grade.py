@@ -100,6 +100,9 @@ def _judged(files: list[str], graders: Graders, name: str) -> tuple[list[dict[st
             done += size
     if not rows:
         raise DataError(f"{', '.join(paths)}: no row in it; name a file of predictions")
+    if all(row["gold"] is None for row in rows):
+        first = f"{rows[0]['file']}:{rows[0]['line']}: {rows[0]['reason']}"
+        raise DataError(f"{first}; of all {len(rows)} rows none can be; name a file of predictions")
     counts: dict[str, Any] = {"grader": name, "total": len(rows)}
     counts |= {status: sum(row["verdict"] == status for row in rows) for status in ("right", "wrong", "undecided")}
     if any(row["recorded"] for row in rows):
@@ -140,7 +143,7 @@ def _rows(path: str, reader: RowReader) -> Iterator[Recorded | BadRow]:
             continue
         text, gold = row.value.get("completion"), gold_of(row.value)
         if not isinstance(text, str) or gold is None:
-            yield BadRow(row.line, "it has no completion (text) and ground_truth (an answer)")
+            yield BadRow(row.line, "it needs completion (text) and ground_truth or gold (an answer)")
             continue
         yield Recorded(path, row.line, gold, text, str(row.value.get("benchmark", of_path)).lower(), recorded)
 

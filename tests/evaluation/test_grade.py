@@ -118,6 +118,12 @@ def test_a_file_cut_off_within_its_compression_is_graded_as_far_as_it_goes_and_s
         ("gone.jsonl", None, "does not exist"),
         ("a.txt", "x", "unknown suffix"),
         ("empty.jsonl", "\n", "no row in it; name a file of"),
+        (
+            "other.jsonl",
+            '{"text": "5", "answer": "5"}\n{"completion": "5"}\n{broken\n',
+            "other.jsonl:1: the row cannot be judged: it needs completion (text) and ground_truth or gold (an answer); of all 3 rows "
+            "none can be; name a file of predictions",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_graded_is_one_line(
