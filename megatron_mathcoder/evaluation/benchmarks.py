@@ -19,6 +19,7 @@ from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.evaluation.hugging_face_rows import hugging_face_rows, is_saved
 
 LETTERS = "ABCDEFGHIJ"
+_DOLLAR = re.compile(r"(?<!\\)\$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def _olympiad(row: dict[str, Any]) -> str | None:
     extra = row.get("extra")
     found = extra.get("final_answer") if isinstance(extra, dict) else row.get("final_answer")
     answers = [found] if isinstance(found, str) else found
-    return ", ".join(str(each).strip().strip("$") for each in answers) if isinstance(answers, list) and answers else None
+    # Some answers are words with several formulas: one dollar sign taken off would turn the others round.
+    return ", ".join(_DOLLAR.sub("", str(each)).strip() for each in answers) if isinstance(answers, list) and answers else None
 
 
 MMLU_MATH = ("elementary_mathematics", "high_school_mathematics", "high_school_statistics", "college_mathematics")
@@ -108,7 +110,9 @@ BENCHMARKS: dict[str, Benchmark] = {
 def load_items(name: str, path: str, limit: int = 0) -> list[Item]:
     """Return a benchmark's items in the file's order; the first ``limit`` of them, if not 0.
 
-    Raises DataError: nothing there, a row without a question or a gold answer, an id twice, or no row of this benchmark.
+    Where an id comes twice, all are numbered by their places instead.
+
+    Raises DataError: nothing there, a row without a question or a gold answer, or no row of this benchmark.
     """
     benchmark = BENCHMARKS[name]
     items = []

@@ -43,6 +43,14 @@ def test_golds_are_right_by_value_and_not_only_as_the_same_text(benchmark_files:
     assert len(typed) / len(values) > 0.97
 
 
+def test_no_gold_of_olympiadbench_ends_early_in_dollar_signs(benchmark_files: Path) -> None:
+    items = load_items("olympiadbench", str(benchmark_files / FILES["olympiadbench"][0]))
+    stated = "The final answer is ${}$. I hope it is correct."
+    with Graders() as graders:
+        graded = {item.id: graders.grade("strict", item.gold, stated.format(item.gold)).verdict for item in items}
+    assert {name: verdict for name, verdict in graded.items() if verdict.status != "right"} == {}
+
+
 def test_options_are_taken_apart(benchmark_files: Path) -> None:
     first = load_items("sat", str(benchmark_files / "sat_math.jsonl"), limit=1)[0]
     assert first.choices == ("$f(-6)=0$", "$f(6)=-6$", "$f(-6)=6$", "$f(0)=-6$")
