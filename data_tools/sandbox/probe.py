@@ -2,7 +2,7 @@
 
 Decides: what counts as a wall that holds, and that harmless work still goes (a sandbox that fails to start stops every attack
 too).
-Does not: prove anything about attacks it does not try; ``tests/data_tools/sandbox/`` tries more than a hundred.
+Does not: prove anything about attacks it does not try; ``tests/data_tools/sandbox/`` tries hundreds.
 """
 
 import os

@@ -3,7 +3,6 @@
 An attack suite passes by itself when the sandbox fails to start, so each batch carries its positive controls.
 """
 
-import importlib.util
 import json
 import os
 import shutil
@@ -14,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.data_tools.sandbox import attacks_on_walls
+from tests.data_tools.sandbox.attacks_on_endings import ENDINGS
+from tests.data_tools.sandbox.attacks_on_limits import RESOURCES
+
 HERE = Path(__file__).parent
 CPU_SECONDS = 0.2
 SECRET = "only the owner knows"
-GROUPS = ("FILES", "PROCESSES", "SIGNALS", "NETWORK", "KERNEL", "OTHER_WAYS", "RESOURCES", "ENDINGS")
+GROUPS = {**attacks_on_walls.GROUPS, "RESOURCES": RESOURCES, "ENDINGS": ENDINGS}
 CONTROLS = {
     "print(6 * 7)": "42\n",
     "import sympy; x = sympy.symbols('x'); print(sympy.solve(x**2 - 5*x + 6))": "[2, 3]\n",
@@ -27,18 +30,6 @@ CONTROLS = {
     "import fractions, decimal, statistics, itertools, json; print(fractions.Fraction(1, 3))": "1/3\n",
 }
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-
-
-def load_attacks():
-    spec = importlib.util.spec_from_file_location("attacks", HERE / "attacks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ATTACKS = load_attacks()
 
 
 def command(user: str) -> list[str]:
@@ -81,21 +72,20 @@ def run_batch(user: str, codes: list[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("user", ["this user", pytest.param("nobody", marks=ROOT_ONLY)])
 def test_attacks_get_nothing(user, group, target):
-    names = list(getattr(ATTACKS, group))
-    attacks = [ATTACKS.ATTACKS[name] for name in names]
-    codes = [code.replace("{target!r}", repr(str(target))) for code, _ in attacks]
+    attacks = GROUPS[group]
+    codes = [code.replace("{target!r}", repr(str(target))) for code, _ in attacks.values()]
     answer = run_batch(user, codes + list(CONTROLS))
     outcomes = answer["outcomes"]
     found = {}
-    for name, (_, allowed), outcome in zip(names, attacks, outcomes, strict=False):
+    for (name, (_, allowed)), outcome in zip(attacks.items(), outcomes, strict=False):
         if outcome["status"] not in allowed or "PWNED" in outcome["stdout"] or SECRET in str(outcome):
             found[name] = {key: outcome[key] for key in ("status", "error", "stdout")}
     assert found == {}
     assert target.read_text() == SECRET
-    assert [outcome["stdout"] for outcome in outcomes[len(names) :]] == list(CONTROLS.values())
+    assert [outcome["stdout"] for outcome in outcomes[len(attacks) :]] == list(CONTROLS.values())
     for wall in ("rlimits", "no_new_privs", "landlock", "seccomp"):
         assert answer["walls"][wall] == ""
 
 
 def test_there_are_hundreds_of_attacks():
-    assert sum(len(getattr(ATTACKS, group)) for group in GROUPS) == len(ATTACKS.ATTACKS) > 350
+    assert sum(map(len, GROUPS.values())) > 350
