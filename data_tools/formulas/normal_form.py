@@ -282,6 +282,16 @@ def used_commands(text: str, commands: Mapping[str, Command]) -> dict[str, list[
     return used
 
 
+def commands_from(data: object) -> dict[str, Command]:
+    """Return the commands that ``used_commands`` wrote; of what else a row may have under that name, none."""
+    found: dict[str, Command] = {}
+    for name, fields in data.items() if isinstance(data, dict) else ():
+        match fields:
+            case [int(arguments), str(text), None | str() as default] if _COMMAND_NAME.fullmatch(name):
+                found[name] = Command(arguments, text, default)
+    return found
+
+
 def group_at(text: str, position: int) -> tuple[str | None, int]:
     """Return what is in the braces that open at ``position`` and the position after them; None without any."""
     if position >= len(text) or text[position] != "{":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
-from data_tools.formulas.normal_form import Command
+from data_tools.formulas.normal_form import commands_from
 from data_tools.llm.interface import Reply, Request, Sampling
 from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog
@@ -31,8 +31,7 @@ class SymbolicTranslator:
     def __call__(self, documents: Iterable[Document]) -> Iterator[TranslatedDocument | Dropped]:
         """Yield one row per document."""
         for document in documents:
-            commands = {name: Command(*fields) for name, fields in document.metadata.get("commands", {}).items()}
-            completion = symbolic.translate(document.text, commands)
+            completion = symbolic.translate(document.text, commands_from(document.metadata.get("commands")))
             yield TranslatedDocument(document.id, document.text, document.metadata, completion)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.formulas.normal_form import Command
+from data_tools.formulas.normal_form import Command, commands_from, used_commands
 from data_tools.translate.computation import Computation
 from data_tools.translate.symbolic import translate
 
@@ -246,6 +246,21 @@ def test_the_texts_own_commands_are_read(given: bool) -> None:
         (r"\mathrm{lcm}(4,6)", "12"),
     ]
     assert [run(each.code) for each in found.computations] == ["5/2", "12"]
+
+
+def test_a_rows_commands_are_read_and_other_fields_of_that_name_are_not() -> None:
+    commands = {r"\half": Command(0, r"\frac{1}{2}"), r"\norm": Command(2, "|#1|_{#2}", "2")}
+    assert commands_from(json.loads(json.dumps(used_commands(r"\norm{\half}", commands)))) == commands
+    for other in (
+        None,
+        ["ls"],
+        {"ls": [0, "x", None]},
+        {r"\a": "x"},
+        {r"\a": [0]},
+        {r"\a": ["0", "x", None]},
+        {"": [0, "x", None]},
+    ):
+        assert commands_from(other) == {}
 
 
 def test_spans_point_at_the_passage() -> None:
