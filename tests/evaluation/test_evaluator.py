@@ -178,6 +178,10 @@ def test_best_fails_where_intervals_touch(
         assert ("not clearly the best" in capsys.readouterr().err) == bool(status)
     assert main(["evaluate", path, "--best", "better"]) == 2
     assert "--best better: the recipe's models are good, bad; name one of them" in capsys.readouterr().err
+    alone = tmp_path / "alone.toml"
+    alone.write_text(Path(path).read_text().replace('[[models]]\nname = "bad"\npath = "bad"\n', ""))
+    assert main(["evaluate", str(alone), "--best", "good"]) == 2
+    assert "--best good: the recipe's models are good; name one of them, of two or more" in capsys.readouterr().err
 
 
 def test_one_benchmark_is_asked_with_two_files_under_labels(
