@@ -1,6 +1,7 @@
 """Where a long document is cut for a language model.
 
-Decides: that a cut falls at a blank line, else at a line's end, else at a space, else anywhere, and loses no character.
+Decides: that a cut falls at a blank line, else at a line's end, else at a space, else anywhere, and loses nothing but passages of
+white space.
 Does not: count tokens.
 """
 
