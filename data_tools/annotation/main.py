@@ -97,8 +97,7 @@ def run(argv: list[str]) -> int:
             max_characters=options.max_characters,
             sample=sample,
         )
-        unfinished = not (options.output / "manifest.json").exists() or options.overwrite
-        if unfinished and not answer_all(options, source, annotator, folder):
+        if not answer_all(options, source, annotator, folder):
             return 0
     manifest = make_documents("annotate", source, annotator, options, _add_labels)
     if manifest is not None:

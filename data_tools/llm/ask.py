@@ -15,6 +15,7 @@ from data_tools.llm.arguments import VLLM, open_model
 from data_tools.llm.interface import Message, Request, Sampling
 from data_tools.llm.request_log import Accounting, RequestLog
 from data_tools.llm.run_batch import read_batch, write_batch
+from data_tools.parts import atomic_file
 from data_tools.progress import Progress
 from data_tools.sources.record_files import RecordFiles
 from megatron_mathcoder.config.errors import DataError
@@ -53,7 +54,12 @@ class Asker(Protocol):
 
 
 def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> bool:
-    """Have every request answered, by the model or through batch files; return False when replies are still to come."""
+    """Have every request answered, by the model or through batch files; return False when replies are still to come.
+
+    Where the output is finished nothing is asked, and no document read.
+    """
+    if (options.output / "manifest.json").exists() and not options.overwrite:
+        return True
     if options.write_batch or options.read_batch:
         return _exchange_batch(options, source, asker, folder)
     _ask(options, source, asker, folder)
@@ -79,7 +85,9 @@ def asks_for_json(kind: str, options: argparse.Namespace, folder: Path) -> bool:
     if not fired:
         print("the server does not hold to a JSON schema (probed); labelled sections are asked for instead")
     folder.mkdir(parents=True, exist_ok=True)
-    known.write_text("json\n" if fired else "sections\n", encoding="utf-8")
+    # Parts of a job array share the log: none may read half of it.
+    with atomic_file(known) as stream:
+        stream.write(b"json\n" if fired else b"sections\n")
     return fired
 
 

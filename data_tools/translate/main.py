@@ -68,8 +68,7 @@ def run(argv: list[str]) -> int:
         max_characters=options.max_characters,
         as_json=asks_for_json(options.translator, options, folder),
     )
-    unfinished = not (options.output / "manifest.json").exists() or options.overwrite
-    if unfinished and not answer_all(options, source, translator, folder):
+    if not answer_all(options, source, translator, folder):
         return 0
     _finish(make_documents("translate", source, translator, options, _add_funnel, COMPLETIONS))
     return 0
