@@ -62,14 +62,16 @@ PRINTERS = frozenset(["print", "pprint", "write", "display"])
 
 
 def computes(code: str) -> bool:
-    """Return whether what the program prints (or ends with) last is computed. Code that cannot be parsed computes nothing."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    flow = _Flow(tree)
+    """Return whether what the program prints (or ends with) last is computed.
+
+    Code that cannot be parsed, or is nested too deeply to be followed, computes nothing.
+    """
+    tree = _parsed(code)
     shown = [statement for statement in tree.body if _shows(statement, is_last=statement is tree.body[-1])]
-    return bool(shown) and flow.shows_computed(shown[-1])
+    try:
+        return bool(shown) and _Flow(tree).shows_computed(shown[-1])
+    except RecursionError:
+        return False
 
 
 def echoes(code: str, output: str) -> bool:
@@ -78,10 +80,18 @@ def echoes(code: str, output: str) -> bool:
     if not any(piece.isalpha() or piece in "*/" for piece in shown):
         return False
     try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return any(_pieces(ast.unparse(node)) == shown for node in _worked_on(_parsed(code)))
+    except RecursionError:
+        # Python runs a sum of a thousand terms that it cannot write out again.
         return False
-    return any(_pieces(ast.unparse(node)) == shown for node in _worked_on(tree))
+
+
+def _parsed(code: str) -> ast.Module:
+    """Return the syntax tree; of code that cannot be parsed, an empty one."""
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
 
 
 def _worked_on(tree: ast.Module) -> Iterator[ast.expr]:

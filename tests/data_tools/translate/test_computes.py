@@ -73,3 +73,10 @@ def test_computations(code):
 )
 def test_an_expression_handed_back_is_an_echo(code, output, echoed):
     assert echoes(code, output) is echoed
+
+
+def test_code_nested_deeper_than_can_be_followed_is_judged_all_the_same():
+    long_sum = "x = 1\nprint(" + "x + " * 2000 + "x)"
+    assert computes(long_sum)
+    assert not echoes(long_sum, "2001*x")
+    assert not computes("print(x" + ".real" * 2000 + ")")
