@@ -69,7 +69,9 @@ class _Parser:
         return self._tokens[self._at]
 
     def _take(self) -> Token:
-        token = self._tokens[self._at]
+        token = self._next
+        if token.kind == "stop":
+            raise NoExpression("it ends too early")
         self._at += 1
         return token
 
@@ -214,7 +216,7 @@ class _Parser:
             self._expect("|")
             self._in_bars = outer
             return Operation("abs", (inner,))
-        raise NoExpression(f"{token.text!r} is not expected" if token.text else "it ends too early")
+        raise NoExpression(f"{token.text!r} is not expected")
 
     def _number(self, token: Token) -> Value:
         number = number_from(token.text)
@@ -246,8 +248,6 @@ class _Parser:
         begin, depth = self._at, 1
         while depth:
             token = self._take()
-            if token.kind == "stop":
-                raise NoExpression("a subscript is not closed")
             depth += (token.text == "{") - (token.text == "}")
         return "".join(token.text for token in self._tokens[begin : self._at - 1])
 

@@ -56,7 +56,7 @@ def test_a_text_becomes_the_value_it_stands_for(text: str, value: object) -> Non
     assert read_answer(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "x^{\\prime}", "1e99999", "((((", "2 3/", "\x00"])
+@pytest.mark.parametrize("text", ["", "x^{\\prime}", "1e99999", "((((", "2 3/", "\x00", "x_", "x_{1", r"0.\overline{"])
 def test_what_has_no_form_is_unreadable_with_a_reason(text: str) -> None:
     value = read_answer(text)
     assert isinstance(value, Unreadable)
