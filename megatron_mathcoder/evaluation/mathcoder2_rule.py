@@ -51,12 +51,12 @@ def _number(answer: str, triggered: bool) -> str:
 
 
 def _plain(number: str) -> str:
-    """Return a number as the published rule prints it: without the zeros at the end of a decimal."""
+    """Return a number as the published rule prints it: without the zeros at the end of a decimal. One beyond floats stays."""
     try:
         value = Fraction(number)
-    except (ValueError, ZeroDivisionError):
+        return str(value.numerator) if value.denominator == 1 else str(float(value)) if "/" not in number else number
+    except (ValueError, ZeroDivisionError, OverflowError):
         return number
-    return str(value.numerator) if value.denominator == 1 else str(float(value)) if "/" not in number else number
 
 
 def _math_answer(answer: str, triggered: bool) -> str:

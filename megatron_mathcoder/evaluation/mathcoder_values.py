@@ -13,16 +13,30 @@ from megatron_mathcoder.evaluation.mathcoder_latex import Tree
 from megatron_mathcoder.evaluation.mathcoder_tokens import NotUnderstood
 
 MAX_POWER_BITS = 100_000
+MAX_FACTORIAL = 10_000
 
 Scalar = int | float | complex | bool
 
 _CONSTANTS = {"pi": math.pi, "tau": math.tau}
 """What ``from math import *`` made of a Greek letter."""
 
+
+def _factorial(x: Scalar) -> int:
+    if not isinstance(x, complex) and x > MAX_FACTORIAL:
+        raise NotUnderstood("too large to compute")
+    return math.factorial(x)  # type: ignore[arg-type]
+
+
+def _choices(n: Scalar, k: Scalar) -> int:
+    if isinstance(n, int) and isinstance(k, int) and n.bit_length() * min(k, n - k) > MAX_POWER_BITS:
+        raise NotUnderstood("too large to compute")
+    return math.comb(n, k)  # type: ignore[arg-type]
+
+
 _FUNCTIONS: dict[str, Callable[..., float]] = {
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh,
     "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan, "exp": math.exp, "sqrt": math.sqrt, "log": math.log,
-    "floor": math.floor, "factorial": math.factorial,
+    "floor": math.floor, "factorial": _factorial,
 }  # fmt: skip
 """What of the printed tree Python's ``math`` had a name for; ``ln`` printed ``log(x, E)``, ``|x|`` printed ``Abs(x)``: no
 names."""
@@ -77,7 +91,7 @@ def _value(tree: Tree, names: Mapping[str, Scalar]) -> Scalar:
     if operation in ("<", ">", "<=", ">=", "==", "!="):
         return _holds(str(operation), x[0], x[1])
     if operation == "binomial":
-        return math.comb(x[0], x[1])  # type: ignore[arg-type]
+        return _choices(x[0], x[1])
     if operation not in _FUNCTIONS:
         raise NotUnderstood(f"{operation} has no name in Python's math")
     return _FUNCTIONS[str(operation)](*x)

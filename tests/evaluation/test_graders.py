@@ -74,6 +74,8 @@ def test_a_text_that_states_nothing_is_wrong_by_every_grader_of_ocw(graders: Gra
         ("B", "so the final answer is a bit unclear but B", "sat", False),
         ("D", "\\boxed{D}", "mmlu_stem", False),
         ("-10", "The final answer is -10. I hope it is correct.", "ocw", False),
+        ("5", "The answer is " + "1" * 5000, "gsm8k", False),
+        ("5", "The answer is " + "1" * 400 + ".5", "gsm8k", False),
     ],
 )
 def test_mathcoder2_is_graded_by_strings_as_published(

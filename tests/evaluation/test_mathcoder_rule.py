@@ -71,6 +71,8 @@ def test_what_the_rule_accepts(gold: str, answer: str) -> None:
         ("1", "1e5"),
         (r"\frac12", "0.5000"),  # \frac needs braces
         ("2", "1^" + "9" * 5000),
+        ("2", "9!!!!"),
+        ("2", "\\binom{999999999}{499999999}"),
     ],
 )
 def test_what_the_rule_rejects(gold: str, answer: str) -> None:
