@@ -47,7 +47,9 @@ def run(argv: list[str]) -> int:
     recipe.check(config)
     names = [model.name for model in config.models]
     if arguments.best and (arguments.best not in names or len(names) < 2):
-        raise ConfigError(f"--best {arguments.best}: the recipe's models are {', '.join(names)}; name one of them, of two or more")
+        raise ConfigError(
+            f"--best {arguments.best}: the recipe's models are {', '.join(names)}; name one of them, of two or more"
+        )
     contaminated = results.read_contamination(config.evaluation.contamination)
     check_files(config.benchmarks)
     tasks = [task_of(entry) for entry in config.benchmarks]

@@ -121,8 +121,7 @@ def test_a_file_cut_off_within_its_compression_is_graded_as_far_as_it_goes_and_s
         (
             "other.jsonl",
             '{"text": "5", "answer": "5"}\n{"completion": "5"}\n{broken\n',
-            "other.jsonl:1: the row cannot be judged: it needs completion (text) and ground_truth or gold (an answer); of all 3 rows "
-            "none can be; name a file of predictions",
+            "it needs completion (text) and ground_truth or gold (an answer); of all 3 rows none can be; name a file",
         ),
     ],
 )
