@@ -57,7 +57,7 @@ def find_files(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES, patter
 
     A folder written by ``mathcoder prepare`` stands for its ``documents/``. Of a folder, only files with one of ``suffixes`` (in
     any case) and a name like one of ``pattern`` (``cc_en*,cc_fr*``) count; the others are passed over, and so are hidden files,
-    ``*.rejected.jsonl`` and what is in ``*.partial`` folders.
+    ``*.rejected.jsonl``, what is in ``*.partial`` folders, and links to files that are read anyway.
 
     Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice.
     """
@@ -92,7 +92,11 @@ def _files_of_folder(folder: Path, suffixes: tuple[str, ...], pattern: str) -> l
     patterns = pattern.split(",")
     named = [path for path in root.rglob("*") if path.name.lower().endswith(suffixes)]
     wanted = [path for path in named if any(fnmatch(path.name, one) for one in patterns)]
-    return sorted(path.as_posix() for path in wanted if path.is_file() and not _is_ours(path, root))
+    files = [path for path in wanted if path.is_file() and not _is_ours(path, root)]
+    # Manuals and mirrors link one page under several names. Where only links lead to a file, the first stays.
+    files.sort(key=lambda path: (path.is_symlink(), path), reverse=True)
+    by_file = {path.resolve(): path for path in files}
+    return sorted(path.as_posix() for path in by_file.values())
 
 
 def _is_ours(path: Path, root: Path) -> bool:

@@ -46,9 +46,15 @@ def letters_of(raw: bytes) -> tuple[Bytes, Places]:
     return classes.take(places), places
 
 
-def word_begins(places: Places) -> Places:
-    """Return which letters begin a word: those that do not stand right behind another. ``places`` are those of ``letters_of``."""
-    return np.flatnonzero(np.diff(places, prepend=-2) > 1)
+def word_begins(places: Places, kind: NDArray[np.bool_] | None = None) -> Places:
+    """Return which letters begin a word: those that do not stand right behind another, or not behind one of their ``kind``.
+
+    ``places`` are those of ``letters_of``.
+    """
+    begins = np.diff(places, prepend=-2) > 1
+    if kind is not None:
+        begins[1:] |= kind[1:] != kind[:-1]
+    return np.flatnonzero(begins)
 
 
 def running_sum(letters: Bytes) -> Hashes:

@@ -24,7 +24,8 @@ MIN_SHORT_SIMILARITY = 0.72
 """Of the shorter runs of a text of fewer than ``SHORT_WORDS``: with one of 20 words changed it has 0.81, a problem of a few lines
 with another question at its end about 0.6."""
 LEAST_WORDS = 20
-"""Of shorter texts only equal ones are copies: ``arrange the letters of the word ELEVEN`` is not the problem with ``CEASE``."""
+"""Of the longer of two. Of shorter texts only equal ones are copies: ``arrange the letters of the word ELEVEN`` is not the problem
+with ``CEASE``."""
 MIN_SHARED_NUMBERS = 0.5
 FEW_NUMBERS = 0.02
 
@@ -79,7 +80,7 @@ def find_copies(slices: Sequence[Signatures]) -> Copies:
         forest.join(one, other)
     del exact
     by_text = forest.roots()
-    compared = lookup.words >= LEAST_WORDS
+    compared = lookup.words >= LEAST_WORDS // 2
     for band in range(BANDS):
         for one, other in _pairs(lookup.bands(band), compared):
             roots = forest.root(one), forest.root(other)
@@ -144,7 +145,9 @@ class _Lookup:
 
     def are_copies(self, one: int, other: int) -> bool:
         (part, i), (other_part, j) = self._place(one), self._place(other)
-        words = min(int(part.words[i]), int(other_part.words[j]))
+        words, longer = sorted((int(part.words[i]), int(other_part.words[j])))
+        if longer < LEAST_WORDS:
+            return False
         least = MIN_SIMILARITY if words >= SHORT_WORDS else MIN_SHORT_SIMILARITY
         if float((part.minhash[i] == other_part.minhash[j]).mean()) < least:
             return False

@@ -1,7 +1,7 @@
 """What is remembered of a document to find its copies: a hash of its text, a MinHash signature, and its numbers.
 
-Decides: the words of a text are its runs of letters and digits (``letters.py``), a signature is over runs of ``SHINGLE_WORDS``
-words (in a short text of ``SHORT_SHINGLE_WORDS``), and words with a digit in them are its numbers.
+Decides: the words of a text are its runs of letters, and its numbers those of digits (``3x`` is a number and a word, so ``3y`` has
+the same number); a signature is over runs of ``SHINGLE_WORDS`` of them (in a short text of ``SHORT_SHINGLE_WORDS``).
 Does not: compare documents (``clusters.py``).
 
 ``rensa`` computes the MinHash; everything before it is done for many documents together in numpy.
@@ -72,10 +72,10 @@ def sign(texts: Sequence[str]) -> Signatures:
 def _words(raws: Sequence[bytes]) -> tuple[Word, NDArray[np.bool_], NDArray[np.int64]]:
     """Return the hash of every word, whether it is a number, and where each text's words begin (and the last's end)."""
     letters, places = letters_of(b"\n".join(raws))
-    starts = word_begins(places)
-    hashes = hashes_at(running_sum(letters), starts, np.append(starts[1:], len(letters))).astype(np.uint64)
     digits = (letters >= ord("0")) & (letters <= ord("9"))
-    is_number = np.maximum.reduceat(digits, starts) if len(starts) else digits
+    starts = word_begins(places, digits)
+    hashes = hashes_at(running_sum(letters), starts, np.append(starts[1:], len(letters))).astype(np.uint64)
+    is_number = digits[starts]
     bounds = np.cumsum([0, *(len(raw) + 1 for raw in raws)])
     return hashes, is_number, np.searchsorted(places[starts], bounds)
 

@@ -104,7 +104,7 @@ def _judge(options: argparse.Namespace) -> DocumentFilter:
     path = Path(options.model)
     if not path.is_file():
         raise DataError(f"model {options.model!r} does not exist; train one with mathcoder train-filter")
-    load(path)
+    _model(str(path))
     threshold = options.threshold if options.threshold is not None else _trained_threshold(path)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from data_tools.document import Document, Dropped
 from data_tools.program_text import choice
 from data_tools.program_text.choice import CHOICES, ProgramChoice
 from data_tools.program_text.notebooks import read_notebook
-from data_tools.sources.whole_files import SourceFile, WholeFiles
+from data_tools.sources.whole_files import EMPTY_FILE, SourceFile, WholeFiles
 
 NAME = "code_files"
 SUFFIXES = (".py", ".ipynb")
@@ -78,5 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def from_options(options: argparse.Namespace) -> WholeFiles:
     """Make the source."""
     wanted = choice.from_options(options)
-    choices = CHOICES | {OTHER_LANGUAGE}
+    # A package's tree is full of empty __init__.py.
+    choices = CHOICES | {OTHER_LANGUAGE, EMPTY_FILE}
     return WholeFiles(NAME, options.inputs, SUFFIXES, CodeReader(wanted), wanted.settings(), choices)

@@ -22,6 +22,7 @@ from data_tools.parts import blocks
 from data_tools.progress import Progress
 from data_tools.reading_limit import ReadingStopped, reading_limit
 
+EMPTY_FILE = "empty file"
 MIN_SLICE_BYTES = 2 * 2**20
 MAX_SLICE_BYTES = 64 * 2**20
 UNREADABLE = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -69,7 +70,7 @@ class FileSlice:
 
     def _documents_of(self, file: SourceFile) -> Iterator[Document | Dropped]:
         if file.bytes == 0:
-            yield Dropped(file.path, "empty file", file.path, 0)
+            yield Dropped(file.path, EMPTY_FILE, file.path, 0)
         elif file.bytes > self.reader.max_bytes:
             yield Dropped(file.path, f"file too large: over {self.reader.max_bytes} bytes", file.path, 0)
         else:

@@ -37,6 +37,16 @@ def test_a_prepared_folder_stands_for_its_documents(tmp_path: Path) -> None:
     assert find_files([str(tmp_path)]) == [(tmp_path / "documents/part-00000-000.jsonl.zst").as_posix()]
 
 
+def test_links_to_a_file_of_the_same_folder_are_passed_over(tmp_path: Path) -> None:
+    folder, other = tmp_path / "in", tmp_path / "other.jsonl"
+    folder.mkdir()
+    (folder / "m.jsonl").write_text("")
+    other.write_text("")
+    for name, target in (("a.jsonl", "m.jsonl"), ("z.jsonl", "m.jsonl"), ("y.jsonl", other), ("x.jsonl", other)):
+        (folder / name).symlink_to(target)
+    assert find_files([str(folder)]) == [str(folder / "m.jsonl"), str(folder / "x.jsonl")]
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x")
     (tmp_path / "a.jsonl").write_text("{}")
