@@ -24,8 +24,8 @@ MIN_SHORT_SIMILARITY = 0.72
 """Of the shorter runs of a text of fewer than ``SHORT_WORDS``: with one of 20 words changed it has 0.81, a problem of a few lines
 with another question at its end about 0.6."""
 LEAST_WORDS = 20
-"""Of the longer of two. Of shorter texts only equal ones are copies: ``arrange the letters of the word ELEVEN`` is not the problem
-with ``CEASE``."""
+"""Of the longer of two. Of shorter texts only equal ones are copies: ``arrange the letters of the word ELEVEN`` is not the
+problem with ``CEASE``."""
 MIN_SHARED_NUMBERS = 0.5
 FEW_NUMBERS = 0.02
 

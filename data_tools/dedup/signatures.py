@@ -1,7 +1,7 @@
 """What is remembered of a document to find its copies: a hash of its text, a MinHash signature, and its numbers.
 
-Decides: the words of a text are its runs of letters, and its numbers those of digits (``3x`` is a number and a word, so ``3y`` has
-the same number); a signature is over runs of ``SHINGLE_WORDS`` of them (in a short text of ``SHORT_SHINGLE_WORDS``).
+Decides: the words of a text are its runs of letters, and its numbers those of digits (``3x`` is a number and a word, so ``3y``
+has the same number); a signature is over runs of ``SHINGLE_WORDS`` of them (in a short text of ``SHORT_SHINGLE_WORDS``).
 Does not: compare documents (``clusters.py``).
 
 ``rensa`` computes the MinHash; everything before it is done for many documents together in numpy.
