@@ -1,7 +1,8 @@
 """AdamW over many tensors in one launch, in Triton: each byte of a parameter's state is read and written once.
 
-Decides: that a program takes one chunk of one tensor; where the chunks lie is a table of addresses on the device, made once,
-since the tensors are views of buffers that stay where they are.
+Decides: that a program takes one chunk of one tensor, and that those that hardware reads in its widest accesses are updated apart
+from the rest. Where the chunks lie is a table of addresses on the device, made once, since the tensors are views of buffers that
+stay where they are.
 Does not: differ from ``adamw.py``, beyond the last bit of fp32 sums.
 """
 
@@ -18,11 +19,15 @@ from megatron_mathcoder.kernels.adamw import Parameter, Update
 
 CHUNK = 65536
 """Elements of a program: 8e9 parameters are 122,000 programs and a table of 6 MB."""
-BLOCK = 2048
+BLOCKS = {"weight": 1024, "fp32": 1024, "remainder": 2048}
+"""Elements that 256 threads take at a time: each 16 bytes of most of its tensors. With 2,048 beside an fp32 master every store
+of fp32 would go through shared memory."""
 ALIGNMENT = 16
-"""Bytes. Where every chunk begins on a multiple, loads and stores are as wide as the hardware's."""
+"""Bytes that a tensor's address, and elements that its length must be a multiple of for the widest accesses."""
 COLUMNS = 6
 """Of the table: five addresses, and the chunk's number of elements."""
+WIDTHS = {"weight": (4, 4, 4, 4, 4), "fp32": (2, 4, 4, 4, 4), "remainder": (2, 2, 2, 2, 4)}
+"""Bytes of an element of weight, master, moments and gradient."""
 
 HASH_MASTER = tl.constexpr(adamw.HASH_MASTER)
 HASH_STEP = tl.constexpr(adamw.HASH_STEP)
@@ -73,13 +78,15 @@ def _adamw_kernel(  # type: ignore[no-untyped-def]
     first_ptr = tl.load(row + 2).to(tl.pointer_type(moment_type))
     second_ptr = tl.load(row + 3).to(tl.pointer_type(moment_type))
     gradient_ptr = tl.load(row + 4).to(tl.pointer_type(tl.float32))
+    count = tl.load(row + 5).to(tl.int32)
     if ALIGNED:
         weight_ptr = tl.multiple_of(weight_ptr, 16)
         master_ptr = tl.multiple_of(master_ptr, 16)
         first_ptr = tl.multiple_of(first_ptr, 16)
         second_ptr = tl.multiple_of(second_ptr, 16)
         gradient_ptr = tl.multiple_of(gradient_ptr, 16)
-    count = tl.load(row + 5).to(tl.int32)
+        # Without it the mask might end anywhere, and every access would be of one element.
+        count = tl.multiple_of(count, 16)
     for begin in range(0, count, BLOCK):
         here = begin + tl.arange(0, BLOCK)
         inside = here < count
@@ -112,13 +119,13 @@ def _adamw_kernel(  # type: ignore[no-untyped-def]
 
 def adamw_(parameters: Sequence[Parameter], update: Update) -> None:
     """Compute ``adamw.adamw_``; every tensor is contiguous. Gradients are not written."""
-    kinds: dict[str, list[Parameter]] = {}
+    alike: dict[tuple[str, bool], list[tuple[int, ...]]] = {}
     for each in parameters:
-        kinds.setdefault(_kind(each), []).append(each)
-    for kind, members in kinds.items():
-        addresses = tuple((*(tensor.data_ptr() for tensor in _tensors(each)), each.weight.numel()) for each in members)
-        widths = tuple(tensor.element_size() for tensor in _tensors(members[0]))
-        table, aligned = _table(addresses, widths, CHUNK, members[0].weight.device)
+        addresses = (*(tensor.data_ptr() for tensor in _tensors(each)), each.weight.numel())
+        aligned = all(number % ALIGNMENT == 0 for number in addresses)
+        alike.setdefault((_kind(each), aligned), []).append(addresses)
+    for (kind, aligned), members in alike.items():
+        table = _table(tuple(members), WIDTHS[kind], CHUNK, parameters[0].weight.device)
         _adamw_kernel[(len(table),)](
             table,
             update.step,
@@ -134,7 +141,7 @@ def adamw_(parameters: Sequence[Parameter], update: Update) -> None:
             update.gradient_scale,
             MASTER=kind,
             ALIGNED=aligned,
-            BLOCK=BLOCK,
+            BLOCK=BLOCKS[kind],
             num_warps=8,
         )
 
@@ -152,14 +159,11 @@ def _tensors(parameter: Parameter) -> tuple[Tensor, ...]:
 
 
 @lru_cache(maxsize=16)
-def _table(
-    addresses: tuple[tuple[int, ...], ...], widths: tuple[int, ...], chunk: int, device: torch.device
-) -> tuple[Tensor, bool]:
-    """Return the chunks [n, 6] int64 of tensors given by address and length, and whether all of them are aligned."""
+def _table(addresses: tuple[tuple[int, ...], ...], widths: tuple[int, ...], chunk: int, device: torch.device) -> Tensor:
+    """Return the chunks [n, 6] int64 of tensors given by address and length."""
     rows = [
         (*(address + begin * width for address, width in zip(each, widths, strict=False)), min(chunk, each[-1] - begin))
         for each in addresses
         for begin in range(0, each[-1], chunk)
     ]
-    aligned = all(address % ALIGNMENT == 0 for each in addresses for address in each[:-1])
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, COLUMNS).to(device), aligned
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, COLUMNS).to(device)

@@ -1,7 +1,7 @@
 """RMSNorm, alone or fused with the addition of the residual stream before it, in Triton.
 
-Decides: one program a row forward; backward a fixed number of programs, each over a share of the rows, so that the weight's
-gradient is summed in the same order every time.
+Decides: one program a row forward; backward as many programs as the row's length says, each over a share of the rows, so that
+the weight's gradient is summed in the same order every time, on any GPU.
 Does not: take rows that are not contiguous, or wider than ``MAX_COLUMNS`` (a row is held in registers).
 """
 
@@ -14,7 +14,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 MAX_COLUMNS = 32768
-BACKWARD_PROGRAMS = 512
+THREAD_BYTES = 32
+"""Of each tensor that a thread takes from a row, in two accesses of the widest kind: twice that spills in the backward pass."""
+SHARES = 2**20
+"""Numbers that backward programs have of the weight's gradient, together: 4 MiB, which stay in cache until they are summed."""
 
 
 @triton.jit
@@ -61,9 +64,9 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
     tl.store(dweight_ptr + program.to(tl.int64) * columns + column, dweight, mask=inside)
 
 
-def _launch(columns: int) -> dict[str, int]:
-    block = triton.next_power_of_2(columns)
-    return {"BLOCK": block, "num_warps": min(max(block // 256, 1), 16)}
+def _launch(x: Tensor) -> dict[str, int]:
+    block = triton.next_power_of_2(x.shape[-1])
+    return {"BLOCK": block, "num_warps": min(max(block * x.element_size() // (32 * THREAD_BYTES), 1), 16)}
 
 
 def _forward(x: Tensor, residual: Tensor | None, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +80,7 @@ def _forward(x: Tensor, residual: Tensor | None, weight: Tensor, eps: float) -> 
     scale = torch.empty(x.numel() // columns, dtype=torch.float32, device=x.device)
     other = x if residual is None else residual.contiguous()
     add = residual is not None
-    _forward_kernel[(len(scale),)](x, other, total, y, weight, scale, columns, eps, ADD=add, **_launch(columns))
+    _forward_kernel[(len(scale),)](x, other, total, y, weight, scale, columns, eps, ADD=add, **_launch(x))
     return y, total, scale
 
 
@@ -86,11 +89,11 @@ def _backward(dy: Tensor, dsum: Tensor | None, x: Tensor, weight: Tensor, scale:
     columns, rows = x.shape[-1], len(scale)
     dy = dy.contiguous()
     dx = torch.empty_like(x)
-    programs = min(rows, BACKWARD_PROGRAMS)
+    programs = min(rows, max(1, SHARES // columns))
     shares = torch.empty(programs, columns, dtype=torch.float32, device=x.device)
     through = dy if dsum is None else dsum.contiguous()
     add = dsum is not None
-    _backward_kernel[(programs,)](dy, through, x, weight, scale, dx, shares, rows, columns, ADD=add, **_launch(columns))
+    _backward_kernel[(programs,)](dy, through, x, weight, scale, dx, shares, rows, columns, ADD=add, **_launch(x))
     return dx, shares.sum(0).to(weight.dtype)
 
 

@@ -22,7 +22,9 @@ def _statistics_kernel(logits_ptr, label_ptr, out_ptr, rows, width, columns, BLO
     total = 0.0
     for start in range(0, columns, BLOCK):
         column = start + tl.arange(0, BLOCK)
-        value = tl.load(base + column, mask=column < columns, other=-float("inf")).to(tl.float32)
+        # Rows are padded to a width that divides well; the number of tokens need not, and as a mask would split every load.
+        value = tl.load(base + column, mask=column < width, other=-float("inf")).to(tl.float32)
+        value = tl.where(column < columns, value, -float("inf"))
         higher = tl.maximum(maximum, tl.max(value, axis=0))
         total = total * tl.exp(maximum - higher) + tl.sum(tl.exp(value - higher), axis=0)
         maximum = higher
