@@ -83,7 +83,7 @@ def add_tokens(
         for name, tensor in source.tensors.items()
     }
     size = sum(tensor.rows * tensor.row_bytes for tensor in source.tensors.values())
-    with partial_folder(new_dir, needed_bytes=size, overwrite=overwrite) as partial:
+    with partial_folder(new_dir, source=hf_dir, needed_bytes=size, overwrite=overwrite) as partial:
         shards, index = make_shards(shapes, partial)
         for shard in shards:
             _write(shard, source, first)

@@ -77,7 +77,7 @@ def import_hf(
     tied, ignored = set_aside(family, model, source)
     hf = {name: tensor for name, tensor in source.tensors.items() if name not in tied and name not in ignored}
     size = sum(tensor.rows * tensor.row_bytes for tensor in hf.values())
-    with partial_folder(checkpoint, needed_bytes=size, overwrite=overwrite) as folder:
+    with partial_folder(checkpoint, source=hf_dir, needed_bytes=size, overwrite=overwrite) as folder:
         new = make(family.rules(model), model, key_dtypes(family, model, hf), folder)
         plan = plan_of_copies(family, model, hf, new.copies)
         digests = write_tensors(plan, hf, new.targets, folder, to_hf=False, allow_nonfinite=allow_nonfinite)

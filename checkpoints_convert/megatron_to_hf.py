@@ -66,7 +66,7 @@ def export(
     size = sum(tensor.rows * tensor.row_bytes for tensor in stored.values())
     dtype = next(iter(stored.values())).dtype if stored else "F32"
     files, warning = beside_weights(hf_dir.name, checkpoint, model, dtype, tokenizer)
-    with partial_folder(hf_dir, needed_bytes=size, overwrite=overwrite) as partial:
+    with partial_folder(hf_dir, source=checkpoint, needed_bytes=size, overwrite=overwrite) as partial:
         if manifest is not None and manifest.hf_headers:
             weights = restored_weights(checkpoint, manifest, partial)
         else:

@@ -1,7 +1,8 @@
 """A folder that is there whole or not at all.
 
 Decides: how a target folder comes to be: written as ``NAME.partial``, synced, then renamed; an existing target is refused
-or, when the user says so, replaced in the same moment. Does not: know what is in it.
+or, when the user says so, replaced in the same moment, if it is a model's and not what is being read. Does not: know what is
+in it.
 """
 
 import fcntl
@@ -11,25 +12,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from checkpoints_convert.manifest import MANIFEST_FILE
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX
 
 LOCK_FILE = ".lock"
+MARKS = (MANIFEST_FILE, "config.json")
+"""A folder with one of these files is a conversion's result or a Hugging Face model; no other is replaced."""
 
 
 @contextmanager
-def partial_folder(target: Path, *, needed_bytes: int, overwrite: bool) -> Iterator[Path]:
+def partial_folder(target: Path, *, source: Path, needed_bytes: int, overwrite: bool) -> Iterator[Path]:
     """Yield ``target.partial``; on success it becomes ``target``. After a failure it stays, so that the work can be resumed.
 
-    Raises ``CheckpointError`` when the target exists and ``overwrite`` is not given, another process is writing it, or the
-    disk has fewer than ``needed_bytes`` free.
+    Raises ``CheckpointError`` when the target exists and may not be replaced, another process is writing it, or the disk has
+    fewer than ``needed_bytes`` free.
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100  resolve() would follow a link the user may want replaced
     partial = target.with_name(target.name + PARTIAL_SUFFIX)
-    if target.exists() and not overwrite:
-        raise CheckpointError(f"{target}: exists; choose another folder or add --overwrite to replace it")
-    if target.exists() and not target.is_dir():
-        raise CheckpointError(f"{target}: is a file; the target is a folder, choose another name")
+    if target.exists():
+        _check_replaceable(target, source, overwrite)
     partial.mkdir(parents=True, exist_ok=True)
     lock = os.open(partial / LOCK_FILE, os.O_RDWR | os.O_CREAT)
     try:
@@ -41,6 +43,20 @@ def partial_folder(target: Path, *, needed_bytes: int, overwrite: bool) -> Itera
         _move_into_place(partial, target)
     finally:
         os.close(lock)
+
+
+def _check_replaceable(target: Path, source: Path, overwrite: bool) -> None:
+    """Refuse to replace a target unasked, one that holds the ``source``, and one that is no model."""
+    if not overwrite:
+        raise CheckpointError(f"{target}: exists; choose another folder or add --overwrite to replace it")
+    if not target.is_dir():
+        raise CheckpointError(f"{target}: is a file; the target is a folder, choose another name")
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
+        raise CheckpointError(f"{target}: holds {source}, which is being read; choose another folder")
+    if any(target.iterdir()) and not any((target / name).is_file() for name in MARKS):
+        raise CheckpointError(
+            f"{target}: holds no model ({' or '.join(MARKS)}), so --overwrite leaves it alone; choose another folder or remove it"
+        )
 
 
 def _take(lock: int, partial: Path) -> None:
@@ -55,7 +71,7 @@ def _check_space(partial: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(partial).free
     if free + already < needed_bytes:
         raise CheckpointError(
-            f"{partial.parent}: {free / 1e9:.1f} GB free, {needed_bytes / 1e9:.1f} GB needed; free space or choose another disk"
+            f"{partial.parent}: {free / 1e9:.3g} GB free, {needed_bytes / 1e9:.3g} GB needed; free space or choose another disk"
         )
 
 

@@ -165,7 +165,7 @@ def test_two_processes_do_not_write_one_folder(hf_model, tmp_path):
     from checkpoints_convert.partial_folder import partial_folder
 
     with (
-        partial_folder(tmp_path / "checkpoint", needed_bytes=0, overwrite=False),
+        partial_folder(tmp_path / "checkpoint", source=tmp_path, needed_bytes=0, overwrite=False),
         pytest.raises(CheckpointError, match=r"another process is writing it; wait for it or end it"),
     ):
         import_hf(hf_model("llama3"), tmp_path / "checkpoint")

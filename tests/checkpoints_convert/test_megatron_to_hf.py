@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from checkpoints_convert.architecture_file import architecture_text
+from checkpoints_convert.hf_to_megatron import import_hf
 from checkpoints_convert.megatron_to_hf import export
 from megatron_mathcoder.config.errors import CheckpointError
 
@@ -86,7 +87,10 @@ def test_an_existing_target_is_kept_unless_told_otherwise(tiny_checkpoint, tmp_p
     (target / "mine.txt").write_text("precious")
     with pytest.raises(CheckpointError, match=r"hf: exists; choose another folder or add --overwrite"):
         export(tiny_checkpoint, target)
+    with pytest.raises(CheckpointError, match=r"hf: holds no model \(conversion.json or config.json\), so --overwrite leaves it"):
+        export(tiny_checkpoint, target, overwrite=True)
     assert (target / "mine.txt").read_text() == "precious"
+    (target / "config.json").write_text("{}")
     export(tiny_checkpoint, target, overwrite=True)
     assert sorted(path.name for path in target.iterdir()) == [
         "README.md",
@@ -95,6 +99,26 @@ def test_an_existing_target_is_kept_unless_told_otherwise(tiny_checkpoint, tmp_p
         "generation_config.json",
         "model.safetensors",
     ]
+
+
+def test_what_is_being_read_is_never_replaced(tiny_checkpoint, tmp_path):
+    """Whatever was typed as the target, the only copy of a run or of a model is still there afterwards."""
+    run = tmp_path / "run"
+    checkpoint = shutil.copytree(tiny_checkpoint, run / "checkpoints" / "iter_0000001")
+    export(run, tmp_path / "hf")
+    model = (tmp_path / "hf" / "model.safetensors").read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "hf")
+    for convert, source, target in (
+        (export, run, run),
+        (export, run, checkpoint),
+        (export, run, tmp_path),
+        (import_hf, tmp_path / "hf", tmp_path / "hf"),
+        (import_hf, tmp_path / "hf", tmp_path / "link"),
+    ):
+        with pytest.raises(CheckpointError, match=r"holds .*, which is being read; choose another folder"):
+            convert(source, target, overwrite=True)
+    assert (checkpoint / "metadata.json").is_file()
+    assert (tmp_path / "hf" / "model.safetensors").read_bytes() == model
 
 
 def change_architecture(checkpoint: Path, **fields) -> None:
@@ -141,6 +165,6 @@ def test_a_checkpoint_that_is_not_what_it_says_is_refused(damage, message, tiny_
 
 def test_a_full_disk_is_noticed_before_writing(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-    with pytest.raises(CheckpointError, match=r"0.0 GB free, 0.0 GB needed; free space or choose another disk"):
+    with pytest.raises(CheckpointError, match=r"1e-06 GB free, 0\.000\d+ GB needed; free space or choose another disk"):
         export(tiny_checkpoint, tmp_path / "hf")
     assert not list(tmp_path.glob("hf.partial/*.safetensors"))
