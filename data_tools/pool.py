@@ -4,8 +4,8 @@ Decides: when a worker dies (killed for memory, a crash in native code), the tas
 alone in a fresh process; a document that ends that process too is set aside (``in_hand.py``), and the task goes on without it.
 Deaths with no document in hand are repeated a few times. Workers end when their parent does, also after ``kill -9``. They come
 from a fork server: a fork of a process with threads can deadlock, and a fresh interpreter each would load everything again.
-Does not: know what a task is or what is finished; ``stage.py`` keeps that on disk. With one worker there is no other process that
-could notice a death: it is the run's.
+Does not: know what a task is or what is finished, or when the work of one worker is done in this process, where nobody would
+notice a death; ``stage.py`` decides that and keeps the rest on disk.
 
 A task's function reports progress through shared counters, three slots per task and no lock, so a worker that dies while it
 reports cannot block anyone.
@@ -54,15 +54,15 @@ def available_cpus() -> int:
 
 
 def run_tasks(
-    function: Callable[[Task, Report], Result], tasks: Sequence[Task], workers: int, progress: Progress
+    function: Callable[[Task, Report], Result], tasks: Sequence[Task], workers: int, progress: Progress, in_process: bool
 ) -> Iterator[tuple[int, Result]]:
     """Yield ``(index, function(task, report))`` as tasks finish, in any order.
 
-    ``function`` must be importable by name and, with its task and result, picklable. With one worker all runs in this process.
+    ``function`` must be importable by name and, with its task and result, picklable; ``in_process`` does all of it here.
 
     Raises DataError when workers keep dying. Whatever ``function`` raises is raised here and ends the other workers.
     """
-    if workers > 1 and tasks:
+    if not in_process and tasks:
         yield from _Crew(function, tasks, workers, progress).run()
         return
     done = _Done(progress)
@@ -158,12 +158,13 @@ class _Crew(Generic[Task, Result]):
 
     def _say_again(self, restarts: int) -> None:
         left = len(self._left)
+        remedy = f"fewer --workers than {self._workers}" if self._workers > 1 else "more memory"
         if restarts <= MAX_POOL_RESTARTS:
             print(f"a worker process died; its work is begun again ({left} slices left)", file=sys.stderr)
             return
         raise DataError(
             f"worker processes died {restarts} times ({left} of {len(self._tasks)} slices unfinished), most often for lack of "
-            f"memory; finished slices are kept, so run the same command again with fewer --workers than {self._workers}"
+            f"memory; finished slices are kept, so run the same command again with {remedy}"
         )
 
 

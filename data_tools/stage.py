@@ -13,8 +13,8 @@ import errno
 import fcntl
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -239,14 +239,33 @@ def run_shared_slices(
     part = folders[0].part
     missing = [index for index in range(len(tasks)) if index not in records and (part is None or index in part)]
     slice_tasks = [_SliceTask(work, tasks[index], tuple(each.record_path(index) for each in folders)) for index in missing]
-    for position, made in run_tasks(_run_slice, slice_tasks, workers, progress):
-        records[missing[position]] = made
+    with _in_process(folders[0], workers) as in_process:
+        for position, made in run_tasks(_run_slice, slice_tasks, workers, progress, in_process):
+            records[missing[position]] = made
     if part is not None:
         records |= _read_records(folders, [index for index in range(len(tasks)) if index not in records])
         if left := len(tasks) - len(records):
             print(f"part {part} is done; {left} of {len(tasks)} slices are left to other parts")
             return None
     return [[records[index][number] for index in range(len(tasks))] for number in range(len(folders))]
+
+
+@contextmanager
+def _in_process(folder: PartialFolder, workers: int) -> Iterator[bool]:
+    """Say whether one worker's slices are done in this process, where nobody would notice its end.
+
+    Not when an earlier run of this part was ended while it did so: it may have been a document's doing, and then a process of
+    their own for the slices finds out which (``pool.py``).
+    """
+    mark = folder.path / f"in_process-{folder.part.index if folder.part else 0}"
+    if workers > 1 or mark.exists():
+        yield False
+        return
+    mark.touch()
+    try:
+        yield True
+    finally:
+        mark.unlink()
 
 
 def _read_records(folders: Sequence[PartialFolder], indices: Iterable[int]) -> dict[int, list[Record]]:
@@ -278,7 +297,7 @@ def scan_inputs(paths: Sequence[str], workers: int) -> list[InputFile]:
     # Starting processes costs more than hashing a few small files here.
     workers = 1 if sum(sizes) < 2**28 else workers
     with Progress("reading inputs", sum(sizes), "files") as progress:
-        scanned = dict(run_tasks(_scan, [_ScanTask(path, slice_bytes) for path in paths], workers, progress))
+        scanned = dict(run_tasks(_scan, [_ScanTask(path, slice_bytes) for path in paths], workers, progress, workers == 1))
     return [scanned[index] for index in range(len(paths))]
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import orjson
 
+from data_tools.arguments import positive_int
 from data_tools.benchmarks import benchmark_name, find_benchmarks, read_benchmark
 from data_tools.decontamination.contamination_filter import ContaminationFilter
 from data_tools.decontamination.published_rule import PublishedFilter
-from data_tools.decontamination.self_test import recall_lines, self_test
+from data_tools.decontamination.self_test import ITEMS, recall_lines, self_test
 from data_tools.document import Document
 from data_tools.document_stage import DocumentFilter, filter_parser, input_documents, make_documents
 from data_tools.parts import write_json
@@ -51,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--self-test", action="store_true", help="plant benchmark items in INPUT and print how many are found; needs no --output"
     )
+    parser.add_argument(
+        "--items",
+        type=positive_int,
+        default=ITEMS,
+        metavar="N",
+        help="items of each benchmark that --self-test plants (default: %(default)s)",
+    )
     return parser
 
 
@@ -68,7 +76,7 @@ def run(argv: list[str]) -> int:
     source = input_documents(options)
     if options.self_test:
         items = [item for path in files for item in read_benchmark(path)]
-        print("\n".join(recall_lines(self_test(judge, items, _documents(source)))))
+        print("\n".join(recall_lines(self_test(judge, items, _documents(source), options.items))))
         return 0
     if options.output is None:
         raise DataError("no --output given; name the folder to make, or add --self-test to see what would be found")

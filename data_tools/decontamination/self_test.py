@@ -13,7 +13,7 @@ from data_tools.benchmarks import BenchmarkItem
 from data_tools.document import Document
 from data_tools.document_stage import DocumentFilter
 
-ITEMS_PER_BENCHMARK = 300
+ITEMS = 300
 PAGE_WORDS = 400
 CARRIER_WORDS = 400_000
 CHANGED_SHARE = 0.05
@@ -68,9 +68,9 @@ FORMS: dict[str, Planting] = {
 
 
 def self_test(
-    judge: DocumentFilter, items: Sequence[BenchmarkItem], corpus: Iterable[Document]
+    judge: DocumentFilter, items: Sequence[BenchmarkItem], corpus: Iterable[Document], most: int = ITEMS
 ) -> dict[str, dict[str, list[int]]]:
-    """Return form → benchmark → [found, planted]."""
+    """Return form → benchmark → [found, planted], for at most so many items of each benchmark."""
     rng = random.Random(SEED)
     carrier = Carrier(_words(corpus), rng)
     by_benchmark: dict[str, list[BenchmarkItem]] = {}
@@ -78,7 +78,7 @@ def self_test(
         by_benchmark.setdefault(item.benchmark, []).append(item)
     table: dict[str, dict[str, list[int]]] = {form: {} for form in FORMS}
     for benchmark, all_items in by_benchmark.items():
-        chosen = rng.sample(all_items, min(len(all_items), ITEMS_PER_BENCHMARK))
+        chosen = rng.sample(all_items, min(len(all_items), most))
         for form, plant in FORMS.items():
             planted = [Document(item.id, plant(item, carrier)) for item in chosen]
             found = sum(not isinstance(verdict, Document) for verdict in judge(planted))

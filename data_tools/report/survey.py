@@ -134,7 +134,7 @@ def survey(name: str, folders: Sequence[Path], roots: Sequence[Path], workers: i
     parts = sorted((folders[-1] / "documents").glob("*.jsonl*"))
     content = Content()
     with Progress(f"report {name}", sum(part.stat().st_size for part in parts), "documents") as progress:
-        done = dict(run_tasks(_count_part, [str(part) for part in parts], workers, progress))
+        done = dict(run_tasks(_count_part, [str(part) for part in parts], workers, progress, workers == 1))
     for index in range(len(parts)):
         content.add(done[index])
     return ComponentSurvey(name, stages, content, _tokens(name, roots), find_rounds(name, roots))

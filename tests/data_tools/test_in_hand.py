@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import multiprocessing
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,8 +22,8 @@ from tests.data_tools.test_prepare import rows_of
 from tests.data_tools.worker_tasks import CrashingFilter, CrashingReader
 
 
-def make(source: Source, output: Path, judge: DocumentFilter | None = None, share: float = 1.0) -> None:
-    options = argparse.Namespace(output=output, max_reject_fraction=share, workers=2, part=None, overwrite=False)
+def make(source: Source, output: Path, judge: DocumentFilter | None = None, share: float = 1.0, workers: int = 2) -> None:
+    options = argparse.Namespace(output=output, max_reject_fraction=share, workers=workers, part=None, overwrite=False)
     make_documents("prepare", source, judge, options)
 
 
@@ -57,6 +59,19 @@ def test_a_row_on_which_a_filter_crashes_is_dropped_with_its_line(tmp_path: Path
     (dropped,) = rows_of(tmp_path / "o/dropped")
     assert (dropped["file"], dropped["line"]) == (str(path), 3)
     assert dropped["reason"] == "judging stopped: ended its process twice (SIGSEGV)"
+
+
+def test_after_a_crash_with_one_worker_the_same_command_sets_the_document_aside(tmp_path: Path) -> None:
+    """What a job with one core does, which is requeued: its first run has no other process that could notice."""
+    source = files(tmp_path / "in", ["one", "segfault", "two"])
+    run = multiprocessing.get_context("spawn").Process(target=make, args=(source, tmp_path / "o", None, 1.0, 1))
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGSEGV
+    assert not (tmp_path / "o").exists()
+    make(source, tmp_path / "o", workers=1)
+    assert [row["text"] for row in rows_of(tmp_path / "o/documents")] == ["one", "two"]
+    assert [row["reason"] for row in rows_of(tmp_path / "o/dropped")] == ["reading stopped: ended its process twice (SIGSEGV)"]
 
 
 def test_the_rest_of_a_table_whose_reading_crashes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,14 +20,14 @@ def progress() -> Progress:
     return Progress("test", 1, "tasks")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_every_task_has_its_result(workers: int, progress: Progress) -> None:
-    assert dict(run_tasks(square, range(7), workers, progress)) == {number: number * number for number in range(7)}
-    assert dict(run_tasks(square, [], workers, progress)) == {}
+@pytest.mark.parametrize(("workers", "in_process"), [(1, True), (1, False), (3, False)])
+def test_every_task_has_its_result(workers: int, in_process: bool, progress: Progress) -> None:
+    assert dict(run_tasks(square, range(7), workers, progress, in_process)) == {number: number * number for number in range(7)}
+    assert dict(run_tasks(square, [], workers, progress, in_process)) == {}
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
-    results = dict(run_tasks(die_once, ["", str(tmp_path / "died"), "", ""], 2, progress))
+    results = dict(run_tasks(die_once, ["", str(tmp_path / "died"), "", ""], 2, progress, False))
     assert sorted(results) == [0, 1, 2, 3]
     assert os.getpid() not in results.values()
     assert "a worker process died; its work is begun again" in capsys.readouterr().err
@@ -35,7 +35,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, progress: Progress, capsys:
 
 def test_workers_that_keep_dying_are_an_error(progress: Progress) -> None:
     with pytest.raises(DataError) as error:
-        list(run_tasks(die, [1, 2], 2, progress))
+        list(run_tasks(die, [1, 2], 2, progress, False))
     assert str(error.value) == (
         f"worker processes died {pool.MAX_POOL_RESTARTS + 1} times (2 of 2 slices unfinished), most often for lack of memory; "
         "finished slices are kept, so run the same command again with fewer --workers than 2"
@@ -46,7 +46,7 @@ def test_a_document_that_ends_its_process_is_set_aside_and_the_others_are_read(
     progress: Progress, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks = [["a", "abort-1", "b", "segfault-1"], ["c", "d"], ["kill-1"], ["e", "exit-1"]]
-    results = dict(run_tasks(read_all, tasks, 2, progress))
+    results = dict(run_tasks(read_all, tasks, 2, progress, False))
     assert results == {
         0: [
             "a",
@@ -62,19 +62,19 @@ def test_a_document_that_ends_its_process_is_set_aside_and_the_others_are_read(
 
 
 def test_one_task_has_a_process_of_its_own_too(progress: Progress) -> None:
-    assert dict(run_tasks(read_all, [["abort-1", "a"]], 2, progress))[0][1] == "a"
+    assert dict(run_tasks(read_all, [["abort-1", "a"]], 2, progress, False))[0][1] == "a"
 
 
 def test_too_many_documents_that_end_their_process_end_the_run(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MAX_SET_ASIDE", 2)
     with pytest.raises(DataError, match=r"more than 2 documents ended the process that read them, the last by SIGABRT; finished"):
-        list(run_tasks(read_all, [["abort-1", "abort-2", "abort-3", "a"]], 2, progress))
+        list(run_tasks(read_all, [["abort-1", "abort-2", "abort-3", "a"]], 2, progress, False))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_of_a_task_comes_out_and_leaves_no_process(workers: int, progress: Progress) -> None:
+@pytest.mark.parametrize(("workers", "in_process"), [(1, True), (2, False)])
+def test_an_error_of_a_task_comes_out_and_leaves_no_process(workers: int, in_process: bool, progress: Progress) -> None:
     with pytest.raises(DataError, match=r"task [12] is wrong"):
-        list(run_tasks(complain, [1, 2], workers, progress))
+        list(run_tasks(complain, [1, 2], workers, progress, in_process))
     assert multiprocessing.active_children() == []
 
 
@@ -82,7 +82,8 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "from data_tools.pool import run_tasks\nfrom data_tools.progress import Progress\n"
         "from tests.data_tools.worker_tasks import sleep_for_ever\n"
-        f"if __name__ == '__main__':\n    list(run_tasks(sleep_for_ever, [{str(tmp_path)!r}] * 2, 2, Progress('p', 1, 'x')))\n"
+        "if __name__ == '__main__':\n"
+        f"    list(run_tasks(sleep_for_ever, [{str(tmp_path)!r}] * 2, 2, Progress('p', 1, 'x'), False))\n"
     )
     file = tmp_path / "script.py"
     file.write_text(script)

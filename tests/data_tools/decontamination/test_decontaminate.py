@@ -79,6 +79,8 @@ def test_the_self_test_prints_recall_and_makes_nothing(tmp_path: Path, capsys: p
     printed = capsys.readouterr().out
     assert "trains_test                       40        100.00%        100.00%" in printed
     assert printed.splitlines()[-1].startswith("all                               40        100.00%")
+    assert run([str(corpus), "--benchmarks", str(benchmark), "--self-test", "--items", "7"]) == 0
+    assert "trains_test                        7        100.00%" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "trains_test.jsonl"]
     with pytest.raises(DataError, match="no --output given; name the folder to make, or add --self-test"):
         run([str(corpus), "--benchmarks", str(benchmark)])

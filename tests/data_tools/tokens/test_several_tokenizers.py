@@ -113,7 +113,7 @@ def test_a_tokenizer_that_crashes_costs_the_document_and_not_the_slice(tokenizer
     piece = InputSlice(str(documents), 0, size, 1, size)
     target = Target(str(tokenizer_model), None, None, str(tmp_path))
     with Progress("test", size, "tokens") as progress:
-        ((_, (record,)),) = run_tasks(tokenize_crashing, [TokenizeTask(0, piece, "text", (target,))], 2, progress)
+        ((_, (record,)),) = run_tasks(tokenize_crashing, [TokenizeTask(0, piece, "text", (target,))], 2, progress, False)
     assert (record["rows"], record["documents"], record["rejected_by_reason"]) == (5, 3, {"tokenizer failed": 2})
     rejected = SliceFiles.of(tmp_path, 0).rejected.read_text().splitlines()
     assert [(json.loads(line)["line"], json.loads(line)["reason"].split()[-1]) for line in rejected] == [
