@@ -19,7 +19,7 @@ from data_tools.answers.evaluate import NoValue
 from data_tools.answers.expression import NoExpression, parse_expression
 from data_tools.answers.read import read_answer
 from data_tools.answers.structures import all_of, as_interval, compare_structures, matched
-from data_tools.answers.surface import clean, words
+from data_tools.answers.surface import MAX_ANSWER_CHARACTERS, clean, words
 from data_tools.answers.units import counted_in, scale_between
 from data_tools.answers.values import (
     Based,
@@ -46,7 +46,7 @@ _MIXED_IN_WORDS = re.compile(r"(-?\d+) and (\d+/\d+|\\frac\s*\{\d+\}\s*\{\d+\})"
 
 def compare(gold: str, answer: str, policy: Policy = STRICT) -> Verdict:
     """Judge ``answer`` by ``gold``, two bare answers in LaTeX, plain or Python spelling. Never raises; time is bounded."""
-    surface = clean(gold), clean(answer)
+    surface = _surface(gold), _surface(answer)
     if not surface[1].strip(" =?"):
         return Verdict("wrong", "the answer is empty")
     if surface[0] and surface[0].replace(" ", "") == surface[1].replace(" ", ""):
@@ -61,6 +61,11 @@ def compare(gold: str, answer: str, policy: Policy = STRICT) -> Verdict:
     if verdict.status != "right" and words(surface[0]) and _without_blanks(surface[0]) == _without_blanks(surface[1]):
         return Verdict("right", "same words")
     return verdict
+
+
+def _surface(text: str) -> str:
+    """Return a text's cleaned surface; one that is too long to be read is compared as it is."""
+    return clean(text) if len(text) <= MAX_ANSWER_CHARACTERS else text.strip()
 
 
 def _without_blanks(text: str) -> str:

@@ -6,6 +6,7 @@ expressions agree at a random point with probability zero. Every size is bounded
 Does not: simplify or read text; the tree comes from ``expression``.
 """
 
+import functools
 import math
 import operator
 import threading
@@ -22,6 +23,7 @@ AGREEING_DIGITS = 38
 MAX_EXACT_BITS = 8192
 MAX_EXPONENT = 10**6
 _GROWING = frozenset(["exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial"])
+"""Functions whose value at a large argument is not worth the time it takes."""
 POINTS = 5
 WHOLE_POINTS = 26
 
@@ -131,7 +133,7 @@ def compare_reals(left: Value, right: Value) -> tuple[Any, Any]:
     Raises NoValue: one holds a variable, is not real or not finite, or cannot be computed.
     """
     with _lock:
-        values = [_numeric(each, {}) for each in (left, right)]
+        values = [_values_at_points(each, (), False)[0] for each in (left, right)]
     if any(_context.isinf(v) for v in values):
         raise NoValue("it is not finite")
     if any(abs(v.imag) > abs(v) * _context.mpf(10) ** -AGREEING_DIGITS for v in values):
@@ -146,15 +148,21 @@ def as_real(value: Fraction) -> Any:
 
 
 def _samples(left: Value, right: Value) -> list[tuple[Any, Any]]:
-    names = sorted(symbols(left) | symbols(right))
-    pairs: list[tuple[Any, Any]] = []
-    # What is rounded to whole numbers is made for whole numbers, and differs at a few of them alone.
-    coordinate, points = (_whole, WHOLE_POINTS) if _rounds(left) or _rounds(right) else (_coordinate, POINTS)
+    names = tuple(sorted(symbols(left) | symbols(right)))
+    whole = _rounds(left) or _rounds(right)
     with _lock:
-        for point in range(points if names else 1):
-            bindings = {name: coordinate(point, index) for index, name in enumerate(names)}
-            pairs.append((_numeric(left, bindings), _numeric(right, bindings)))
-    return pairs
+        return list(zip(_values_at_points(left, names, whole), _values_at_points(right, names, whole), strict=True))
+
+
+@functools.lru_cache(maxsize=1024)
+def _values_at_points(value: Value, names: tuple[str, ...], whole: bool) -> tuple[Any, ...]:
+    """Return a value at every point that is tried. Remembered, since an element of a list is compared with all of another.
+
+    What is rounded to whole numbers is made for whole numbers, and differs at a few of them alone.
+    """
+    coordinate, points = (_whole, WHOLE_POINTS) if whole else (_coordinate, POINTS)
+    places = ({name: coordinate(point, index) for index, name in enumerate(names)} for point in range(points if names else 1))
+    return tuple(_numeric(value, bindings) for bindings in places)
 
 
 def _rounds(value: Value) -> bool:
@@ -227,10 +235,7 @@ def _operation(name: str, x: list[Any]) -> Any:
         return _power(x[0], x[1])
     if name == "log":
         return _context.log(x[0]) / _context.log(x[1]) if len(x) == 2 else _context.log(x[0])
-    if (
-        name in ("exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial")
-        and abs(x[0]) > MAX_EXPONENT
-    ):
+    if name in _GROWING and abs(x[0]) > MAX_EXPONENT:
         raise NoValue("an argument is too large")
     function = _FUNCTIONS.get(name)
     if function is None:

@@ -16,7 +16,8 @@ BARE_CHARACTERS = 400
 _TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
 _HASHES = re.compile(r"####\s*(.+)")
 _PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
-_CLOSING = re.compile(r"\.?\s*I hope it is correct.*", re.S)
+CLOSING = "I hope it is correct"
+"""What Minerva's prompt, and many after it, have a model write behind its answer."""
 _ERROR = re.compile(r"Traceback \(most recent call last\)|^[^\S\n]*\w*(?:Error|Exception): |^Cell In\[", re.M)
 _DELIMITED = r"(?:\$\$?((?:\\.|[^$\\]){1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\])"
 _MATH = re.compile(_DELIMITED, re.S)
@@ -51,7 +52,8 @@ def _boxes(text: str) -> str | None:
 
 def _statement(rest: str) -> str:
     """Return what follows "the answer is" up to the end of its sentence."""
-    rest = _CLOSING.sub("", rest.strip())
+    rest, closing, _ = rest.strip().partition(CLOSING)
+    rest = rest.rstrip().removesuffix(".") if closing else rest
     if several := _SEVERAL.match(rest):
         return several.group()
     if math := _MATH.match(rest):

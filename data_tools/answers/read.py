@@ -96,6 +96,8 @@ def _read(text: str, nesting: int) -> Value:
 def _single(text: str, nesting: int) -> Value:
     """Read what has no comma outside brackets: a bracketed sequence, a union, a relation, a quantity or an expression."""
     unions = split(text.replace("\\cup", "∪").replace(" U ", "∪"), "∪")
+    if len(unions) > MAX_ITEMS:
+        return Unreadable(f"it has over {MAX_ITEMS} elements")
     if len(unions) > 1:
         return Union(tuple(_read(piece, nesting + 1) for piece in unions))
     bracketed = _bracketed(text, nesting) or _relation(text, nesting)

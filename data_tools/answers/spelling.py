@@ -11,7 +11,7 @@ _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eig
 
 _PERCENT = re.compile(r"(?<=[\d}.])\s*(?:\\text\s*\{\s*percent\s*\}|percent(?![A-Za-z]))", re.I)
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
-_GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d*?)(\d{1,6}?)\2{2,}+\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))")
+_GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d{0,40}?)(\d{1,6}?)\2{2,}+\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))")
 _BAR = re.compile(r"(?<=[\d.])\s*\\(?:bar|dot)\s*(?=\{\d+\})")
 _BASE = re.compile(
     r"(?<=[0-9A-F])\s*(?:_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?|(?:\\text\s*\{\s*)?(?:in\s+)?base[\s-]*(\w+)\s*\}?)$", re.I

@@ -10,14 +10,18 @@ from fractions import Fraction
 
 from data_tools.answers.tokens import tokenize
 
-_POWER = r"(?:\s*\^\s*(?:\{\s*-?[1-4]\s*\}|-?[1-4]))?"
+_RAISED = r"\s*\^\s*(?:\{\s*-?[1-4]\s*\}|-?[1-4])"
+_POWER = f"(?:{_RAISED})?"
 _GROUPED = re.compile(r"(?P<core>.*\S)\s*(?P<unit>(?:\\text\s*\{[^{}]*\}" + _POWER + r"[\s./]*)+)", re.S)
 _BRACED = re.compile(
     r"(?P<core>[-+]?[\d.,/]+|[-+]?\\frac\s*\{\d+\}\s*\{\d+\})\s*(?P<unit>\{[^{}]*[A-Za-z][^{}]*\}?" + _POWER + ")", re.S
 )
-_WORD = r"(?:[A-Za-z]+\.?" + _POWER + ")"
+_WORD = rf"[A-Za-z]+(?:\.?{_RAISED})?"
+"""A full stop behind a word is left to what separates it from the next: with two ways to read each, ``5 a. b. c.`` … would
+take a time that doubles with every word."""
 _PLAIN = re.compile(
-    r"(?P<core>.*(?:\d\.?|[)}%]|\\pi))(?P<blank>\s*)(?P<unit>/?\s*(?<![A-Za-z])" + _WORD + r"(?:[\s./-]+" + _WORD + ")*)", re.S
+    r"(?P<core>.*(?:\d\.?|[)}%]|\\pi))(?P<blank>\s*)(?P<unit>/?\s*(?<![A-Za-z])" + _WORD + r"(?:[\s./-]+" + _WORD + r")*\.?)",
+    re.S,
 )
 
 _TABLES: dict[str, dict[str, str]] = {

@@ -38,14 +38,17 @@ def imported_packages(code: str, packages: Iterable[str]) -> list[str]:
 
 def parse_tolerantly(code: str) -> ast.Module | None:
     """Return the syntax tree, lines of shell or magic (``%matplotlib``, ``!pip``) taken out; None when it does not parse."""
-    for text in (code, _SHELL_LINE.sub(r"\1pass", code)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return None
+    return parsed(code) or parsed(_SHELL_LINE.sub(r"\1pass", code))
+
+
+def parsed(code: str) -> ast.Module | None:
+    """Return the syntax tree, None when the code does not parse. What Python only warns of is not said to anybody."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _roots_by_tree(tree: ast.Module) -> Iterator[str]:

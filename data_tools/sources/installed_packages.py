@@ -15,13 +15,13 @@ import importlib.util
 import inspect
 import io
 import tokenize
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
+from data_tools.program_text.imports import parsed
 from data_tools.sources.restructured_text import to_prose
 from megatron_mathcoder.config.errors import DataError
 
@@ -112,11 +112,8 @@ def _kept_or_dropped(module: Module, document_id: str, text: str, kind: str) -> 
 
 def _docstrings(module_name: str, code: str) -> str | None:
     """Return the module's docstrings as one text with headings, or None when it has none or does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(code)
+    if tree is None:
         return None
     sections = [
         f"{'#' * min(depth, 4)} {name}\n\n{to_prose(inspect.cleandoc(text)).rstrip()}"

@@ -47,8 +47,10 @@ def definite_claim(left: Node, right: Node, sides: tuple[Side, Side]) -> Claim |
 def _is_long(node: Node) -> bool:
     """Say whether a sum has so many terms that only a closed form could help, and a term that has none."""
     for each in node.walk():
-        bounds = [bound.value for bound in each.args[1:] if bound.op == "number"] if each.op in ("sum", "product") else []
-        if len(bounds) == 2 and int(float(bounds[1])) - int(float(bounds[0])) > LONG_SUM and has(each.args[0], "call", "div"):
+        bounds = (
+            [Fraction(bound.value) for bound in each.args[1:] if bound.op == "number"] if each.op in ("sum", "product") else []
+        )
+        if len(bounds) == 2 and bounds[1] - bounds[0] > LONG_SUM and has(each.args[0], "call", "div"):
             return True
     return False
 

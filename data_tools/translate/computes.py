@@ -11,49 +11,14 @@ import math
 import re
 from collections.abc import Iterator
 
-CONVERSIONS = frozenset(
-    [
-        "print",
-        "str",
-        "repr",
-        "format",
-        "int",
-        "float",
-        "complex",
-        "bool",
-        "list",
-        "tuple",
-        "set",
-        "frozenset",
-        "dict",
-        "round",
-        "Fraction",
-        "Decimal",
-        "Rational",
-        "Integer",
-        "Float",
-        "S",
-        "sympify",
-        "symbols",
-        "Symbol",
-        "Matrix",
-        "ImmutableMatrix",
-        "array",
-        "asarray",
-        "latex",
-        "pretty",
-        "pprint",
-        "join",
-        "upper",
-        "lower",
-        "strip",
-        "copy",
-        "mpf",
-        "Interval",
-        "FiniteSet",
-        "Eq",
-    ]
-)
+from data_tools.program_text.imports import parsed
+
+CONVERSIONS = frozenset([
+    "print", "str", "repr", "format", "int", "float", "complex", "bool", "list", "tuple", "set", "frozenset", "dict",
+    "round", "Fraction", "Decimal", "Rational", "Integer", "Float", "S", "sympify", "symbols", "Symbol", "Matrix",
+    "ImmutableMatrix", "array", "asarray", "latex", "pretty", "pprint", "join", "upper", "lower", "strip", "copy", "mpf",
+    "Interval", "FiniteSet", "Eq",
+])  # fmt: skip
 """Calls that only dress what they are given."""
 FRACTIONS = frozenset(["Rational", "Fraction"])
 PIECE = re.compile(r"\d+(?:\.\d+)?|\w+|[^\w\s()+]")
@@ -88,10 +53,7 @@ def echoes(code: str, output: str) -> bool:
 
 def _parsed(code: str) -> ast.Module:
     """Return the syntax tree; of code that cannot be parsed, an empty one."""
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
+    return parsed(code) or ast.Module([], [])
 
 
 def _worked_on(tree: ast.Module) -> Iterator[ast.expr]:

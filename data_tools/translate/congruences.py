@@ -57,7 +57,7 @@ def _claim(left: Node | None, stated: Node, modulus: int, expression: str, resul
     if not isinstance(value, Fraction) or value.denominator != 1:
         return "congruence without a value"
     whole, block = value.numerator, math.floor(value / modulus) * modulus
-    if left.op == "number" and int(float(left.value)) == whole:
+    if left.op == "number" and int(Fraction(left.value)) == whole:
         return "congruence without a value"
     node = Node("mod", (left, number(modulus)))
     sign = "-" if block < 0 else "+"

@@ -47,6 +47,13 @@ class Node:
         for arg in self.args:
             yield from arg.walk()
 
+    def levels(self) -> int:
+        """Return how deep the tree is; however deep, no stack is needed."""
+        count, row = 0, [self]
+        while row:
+            count, row = count + 1, [arg for node in row for arg in node.args]
+        return count
+
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot", "sinh", "cosh", "tanh", "exp", "ln", "log", "sqrt",
@@ -66,14 +73,13 @@ def free_symbols(node: Node) -> set[str]:
     """Return the symbols that have no meaning inside the expression: not an index or a variable of integration."""
     if node.op == "symbol":
         return {node.value}
-    inner = set().union(*(free_symbols(arg) for arg in node.args)) if node.args else set()
+    variable = {node.value.split(",")[0]}
+    first, *others = (*map(free_symbols, node.args), set[str]())
     if node.op == "derivative":
-        return inner | {node.value.split(",")[0]}
+        return first | variable
     if node.op in BINDERS and not (node.op == "integral" and len(node.args) == 1):
-        variable = node.value.split(",")[0]
-        bounds = set().union(*(free_symbols(arg) for arg in node.args[1:]))
-        return (free_symbols(node.args[0]) - {variable}) | bounds
-    return inner
+        first -= variable
+    return first.union(*others)
 
 
 def applied_functions(node: Node) -> set[str]:

@@ -9,6 +9,9 @@ Does not: read or compare values (``data_tools.answers`` does), or judge (``veri
 import re
 from collections.abc import Iterable
 
+from data_tools.answers.surface import MAX_ANSWER_CHARACTERS
+from data_tools.answers.tokens import GREEK
+
 MAX_LINES = 50
 MAX_SENTENCE = 400
 
@@ -19,34 +22,8 @@ ANGLES = (re.compile(r"\\(?:left)?\\?langle(?![a-z])"), re.compile(r"\\(?:right)
 REMARK = re.compile(r"\s*\([^()]*(?:round|approx|decimal|exact)[^()]*\)\s*\.?$", re.I)
 SAYS = re.compile(r"^.*[A-Za-z].*?(?:\bis\b|\bare\b|\bequals\b)\s*:?\s*(?=\S)")
 LABEL = re.compile(r"^[^:{}\[\]]*[A-Za-z][^:{}\[\]]*:\s+(?=\S)")
-TINY = re.compile(r"-?\d+(?:\.\d+)?[eE]-(?:9|[1-9]\d+)\b")
-GREEK = "|".join(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "eta",
-        "theta",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Lambda",
-        "Omega",
-    ]
-)
+TINY = re.compile(r"(?<![\d.])-?\d+(?:\.\d+)?[eE]-(?:9|[1-9]\d+)\b")
+NAMES = "|".join(sorted(GREEK))
 RATIO_OF_UNITS = re.compile(r"(?<=\d)\s+(?:m|g|N|J|W|V|L)/(?:m|s|h|g|kg|L)(?:\^?\{?[23]\}?)?\s*$")
 """``5 m/s`` could be a product of symbols; written apart from the number it is a unit."""
 BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|vec)\s*\{(\w)\}")
@@ -58,7 +35,7 @@ WRAPPERS = (
     (re.compile(r"\b(?:Decimal|mpf)\('([^']*)'\)"), r"\1"),
     (re.compile(r"(?<=\d)j\b"), "*I"),
     (re.compile(r"\boo\b"), r"\\infty "),
-    (re.compile(rf"\b({GREEK})_?\b(?!\()"), r"\\\1 "),
+    (re.compile(rf"\b({NAMES})_?\b(?!\()"), r"\\\1 "),
     (re.compile(r"\b([A-Za-z])_(?![A-Za-z0-9_])"), r"\1"),
 )
 EULER = re.compile(r"\bE\b")
@@ -73,6 +50,8 @@ BETWEEN = re.compile(r"^\(?([^<&|]+?) (<=?) (\w+)\)? & \(?\3 (<=?) ([^<&|]+?)\)?
 def stated_forms(result: str) -> tuple[list[str], bool]:
     """Return what a stated result may mean, the barest form last, and whether it is stated as approximate."""
     text = LEADING.sub("", result.strip())
+    if len(text) > MAX_ANSWER_CHARACTERS:
+        return [text], False
     for angle, bracket in zip(ANGLES, "()", strict=True):
         text = angle.sub(bracket, text)
     approximate = r"\approx" in text or "≈" in text or bool(APPROXIMATELY.match(text)) or bool(REMARK.search(text))
@@ -102,7 +81,9 @@ def _as_latex(name: re.Match[str]) -> str:
 
 
 def shown_forms(line: str) -> list[str]:
-    """Return what a printed line may mean, the barest form last."""
+    """Return what a printed line may mean, the barest form last; a line that is too long to be read means itself alone."""
+    if len(line) > MAX_ANSWER_CHARACTERS:
+        return [line]
     for pattern, form in WRAPPERS:
         line = pattern.sub(form, line)
     line = INDEXED.sub(_as_latex, line)
@@ -119,7 +100,7 @@ def shown_forms(line: str) -> list[str]:
         forms.append(line[1:-1])
     elif entries := DICTIONARY.fullmatch(line):
         forms.append("(" + re.sub(r"\w+: ", "", entries[1]) + ")")
-    elif re.fullmatch(r"\[[^\[\]]+(?:,[^\[\]]+){2,}\]", line):
+    elif line.count(",") > 1 and re.fullmatch(r"\[[^\[\]]+\]", line):
         # A list of three or more is no interval, so it may stand for a tuple.
         forms.append(f"({line[1:-1]})")
     bare = LABEL.sub("", SAYS.sub("", line)) if len(line) < MAX_SENTENCE else line

@@ -5,11 +5,12 @@ ends and the next begins, which fence is code and which is shown output.
 Does not: judge whether a computation is whole (``parse.py``).
 """
 
-import ast
 import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from data_tools.program_text.imports import parsed
 
 DRESS = r"\s*(?:>\s*)?(?:#{1,6}\s*)?(?:[-*+•]\s+)?(?:\(?[0-9]{1,2}[.):]\s*|[a-d][.)]\s+)?(?:\*\*|__|\*|_)?\s*"
 NUMBERING = r"(?:[0-9]{1,2}[.):]\s*)?"
@@ -36,6 +37,7 @@ HEADING = re.compile(r"^\s*#{1,6}\s+(?P<title>\S.*)$")
 FENCE = re.compile(r"^\s*(?P<mark>`{3,}|~{3,})\s*\{?\.?(?P<language>[A-Za-z0-9_+-]*)[^`]*$")
 LIST_MARK = re.compile(r"^\s*(?:[-*+•]\s+|\(?[0-9]{1,2}[.)]\s+)")
 MATHS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
+LONG_BLANK = re.compile(r"\s{20,}")
 PYTHON_NAMES = ("python", "py", "python3", "pycon", "sympy", "sage")
 MAX_TRIMMED_LINES = 20
 
@@ -86,7 +88,9 @@ class _Reader:
         self._loose_code: list[str] = []
 
     def line(self, line: str) -> None:
-        label, header = LABEL.match(line), HEADER.match(line)
+        # Blanks may stand in so many places of a label that a long run of them would take forever.
+        dressed = LONG_BLANK.sub(" ", line)
+        label, header = LABEL.match(dressed), HEADER.match(dressed)
         if label:
             name = next(name for name in LABELS if label[name] is not None)
             self._begin_slot(name, _without_closing_mark((label["rest"] or "").strip()))
@@ -197,11 +201,7 @@ def _is_code(language: str, body: str) -> bool:
 
 
 def _parses(code: str) -> bool:
-    try:
-        ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return parsed(code) is not None
 
 
 def _plain(text: str) -> str:

@@ -44,7 +44,7 @@ class Cursor(ABC):
 
     def __init__(self, tokens: list[Token], reading: Reading) -> None:
         self._tokens, self._reading = tokens, reading
-        self._at = self._depth = self._integrals = self._bars = 0
+        self._at = self._depth = self._open = self._integrals = self._bars = 0
         self._differential = ""
         self.choices: set[str] = set()
 

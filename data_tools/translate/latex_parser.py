@@ -17,6 +17,10 @@ from data_tools.translate.latex_operators import LargeOperators
 from data_tools.translate.latex_tokens import LatexError, Token, expanded, tokens_of
 
 MAX_DEPTH = 40
+MAX_OPEN = 100
+"""Things begun inside one another: ``\\sin \\sin \\sqrt …`` nests without brackets."""
+MAX_LEVELS = 120
+"""Of a tree, which also grows by what stands behind a value: ``5!!!!``."""
 FUNCTION_COMMANDS = {f"\\{name}": name for name in FUNCTIONS - {"Abs", "sqrt", "root", "binomial", "factorial", "factorial2"}}
 FUNCTION_COMMANDS |= {r"\max": "Max", r"\min": "Min"}
 SEVERAL_ARGUMENTS = {"gcd", "lcm", "Max", "Min"}
@@ -29,6 +33,7 @@ OPAQUE = {r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\widehat", r"\wi
 VARIABLE_LETTERS = set("abcdijklmnrstuvwxyz")
 """A letter of these before a bracket is a factor; any other, like f or P, is a function unless the text says otherwise."""
 
+TOO_DEEP = "too deeply nested"
 BRACKETS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}"}
 
 
@@ -48,6 +53,8 @@ def parse_latex(latex: str, reading: Reading) -> Parsed:
         parser.skip_units()
         if parser.now.kind != "end":
             raise LatexError(parser.complaint())
+        if node.levels() > MAX_LEVELS:
+            raise LatexError(TOO_DEEP)
     except LatexError as error:
         # In another reading it may be whole.
         raise LatexError(error.args[0], frozenset(parser.choices)) from None
@@ -66,7 +73,7 @@ class _Parser(LargeOperators):
     def sum(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise LatexError("too deeply nested")
+            raise LatexError(TOO_DEEP)
         terms = [self._signed_term()]
         while self.now.kind == "mark" and self.now.text in ("+", "-"):
             terms.append(self._signed_term())
@@ -190,6 +197,14 @@ class _Parser(LargeOperators):
         return node
 
     def _primary(self) -> Node:
+        self._open += 1
+        if self._open > MAX_OPEN:
+            raise LatexError(TOO_DEEP)
+        node = self._begun()
+        self._open -= 1
+        return node
+
+    def _begun(self) -> Node:
         token = self.now
         if token.kind == "number":
             return self._number()

@@ -53,18 +53,9 @@ RENAMED = {
     r"\arcsin": r"\asin", r"\arccos": r"\acos", r"\arctan": r"\atan",
 }  # fmt: skip
 NAMED = (
-    r"\operatorname",
-    r"\mathrm",
-    r"\text",
-    r"\mbox",
-    r"\textrm",
-    r"\rm",
-    r"\textup",
-    r"\textit",
-    r"\textbf",
-    r"\hbox",
+    r"\operatorname", r"\mathrm", r"\text", r"\mbox", r"\textrm", r"\rm", r"\textup", r"\textit", r"\textbf", r"\hbox",
     r"\mathit",
-)
+)  # fmt: skip
 NAMES = {
     name: rf"\{name}"
     for name in ("gcd", "lcm", "det", "max", "min", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "mod")

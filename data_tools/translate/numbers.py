@@ -151,3 +151,11 @@ def close(left: Value, right: Value, tolerance: float = 1e-9) -> bool:
         return bool(abs(complex(left) - complex(right)) <= tolerance * max(1.0, abs(complex(left)), abs(complex(right))))
     except OverflowError:
         return False
+
+
+def distance(left: Fraction | float, right: Fraction | float) -> float:
+    """Return how far apart two real values are; infinity where one of them is beyond all floats."""
+    try:
+        return abs(float(left) - float(right))
+    except OverflowError:
+        return math.inf

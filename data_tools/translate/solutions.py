@@ -89,8 +89,7 @@ def _degree(left: Node, right: Node, symbol: str) -> int:
     differences: list[Fraction] = []
     for at in range(MAX_DEGREE + 3):
         try:
-            values = {symbol: Fraction(at - 3)}
-            difference = evaluate(left, values) - evaluate(right, values)
+            difference = evaluate(Node("add", (left, Node("neg", (right,)))), {symbol: Fraction(at - 3)})
         except NotComputable:
             return 0
         if not isinstance(difference, Fraction):

@@ -24,7 +24,7 @@ from data_tools.translate.expression import (
     is_settled,
 )
 from data_tools.translate.matrices import same_matrix
-from data_tools.translate.numbers import NotComputable, Value, close
+from data_tools.translate.numbers import NotComputable, Value, close, distance
 from data_tools.translate.program import program
 from data_tools.translate.runs import DIFFERS, NO_VALUE, Claim, Run, decimals_of, is_plain, literal_digits, title_of
 from data_tools.translate.statements import Side
@@ -155,7 +155,7 @@ def _how_shown(left: Node, right: Node, value: Value, stated: Value, approximate
     if not approximate and "." not in literal_digits(right):
         return None, ()
     unit = 10.0**-decimals / (100 if right.op == "percent" else 1)
-    if abs(float(value) - float(stated)) > 0.5000001 * unit:
+    if distance(value, stated) > 0.5000001 * unit:
         return None, ()
     if right.op == "percent":
         return f"str(round(float(100*({{}})), {decimals})) + '%'", ()

@@ -38,6 +38,7 @@ KNOWN_CALLS = FUNCTIONS.keys() | {"Matrix", "ImmutableMatrix", "array", "FiniteS
 NO_VALUES = ("nan", "zoo", "None")
 POSITIVE = "positive=True"
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
+LONG_DIGITS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def others(result: str) -> list[str]:
     changed = []
     for match in (numbers[-1], numbers[0]) if numbers else ():
         whole, point, digits = match[0].partition(".")
-        changed.append(f"{result[: match.start()]}{int(whole) + 1}{point}{digits}{result[match.end() :]}")
+        # Of a very long number its end is enough, and Python writes no longer ones.
+        begin, end = whole[:-LONG_DIGITS], whole[-LONG_DIGITS:]
+        changed.append(f"{result[: match.start()]}{begin}{int(end) + 1}{point}{digits}{result[match.end() :]}")
     return changed or ["7919"]
 
 

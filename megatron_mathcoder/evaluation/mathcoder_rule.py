@@ -45,8 +45,9 @@ def graded_right(gold: str, completion: str, gsm8k: bool) -> bool:
 def model_answer(text: str) -> str:
     """Return the answer the upstream rule took from a text (recorded as ``model_answer`` in its ``-wrong`` files)."""
     text = text.lower().split(" is ")[-1].replace("{}", "")
-    if boxes := re.findall(r"oxed{(.*)}", text, flags=re.S):
-        text = boxes[-1]
+    opening, closing = text.find("oxed{"), text.rfind("}")
+    if 0 <= opening < closing:
+        text = text[opening + len("oxed{") : closing]
     closing, opening = text.find("}"), text.find("{")
     if closing != -1 and (opening == -1 or closing < opening):
         text = text[:closing]

@@ -14,14 +14,14 @@ import re
 from data_tools.answers.compare import Policy, compare_values
 from data_tools.answers.evaluate import exact
 from data_tools.answers.expression import NoExpression
-from data_tools.answers.extract import final_answer
+from data_tools.answers.extract import CLOSING, final_answer
 from data_tools.answers.read import read_answer
 from data_tools.answers.values import Quantity, Relation, Unreadable
 
 FIXED = Policy(relative_tolerance=0.01)
 RELATIVE, ABSOLUTE, MEAN_SHARE = 1e-5, 1e-8, 0.01
 
-_FINAL = re.compile(r"final answer is(.*?)(?:\.?\s*I hope it is correct)", re.S)
+BEGINNING = "final answer is"
 
 
 def stated_answer(text: str) -> str | None:
@@ -29,8 +29,9 @@ def stated_answer(text: str) -> str | None:
 
     None where it states none.
     """
-    found = _FINAL.findall(text)
-    answer = found[-1] if found else final_answer(text)
+    *before, _ = text.split(CLOSING)
+    found = [piece.partition(BEGINNING)[2] for piece in before if BEGINNING in piece]
+    answer = found[-1].rstrip().removesuffix(".") if found else final_answer(text)
     return None if answer is None else answer.strip().removesuffix(".").strip()
 
 

@@ -252,6 +252,7 @@ HOSTILE = {
     "exponents": "e^{e^{e^{e^{10}}}}", "gamma": "(10^{30})!", "subscripts": "x_{" * 1000, "minus": "-" * 3999 + "1",
     "percent": "5" + "%" * 3000, "tuples": "(1,2)," * 600, "20 kB": "1+" * 10_000, "product": "(" + "x+1)(" * 60 + "x)",
     "thousands": "1,234," * 600, "matrix": "[" * 2000, "scientific": "1e999999999", "blanks": "1" + " " * 3900 + "2",
+    "initials": "5 " + "a. " * 1300 + "(", "20 kB of digits": "0." + "1" * 20_000,
     "decimal": "0." + "1" * 3990, "text on many lines": "\\text{" + "\n" * 20_000 + "x",
 }  # fmt: skip
 
@@ -264,6 +265,14 @@ def test_no_answer_costs_more_than_a_cpu_second_or_is_right_by_size(name: str) -
         verdicts = compare(gold, HOSTILE[name]), compare(HOSTILE[name], gold)
         assert time.thread_time() - begin < 1
         assert all(verdict.status != "right" for verdict in verdicts)
+
+
+def test_long_lists_cost_little_more_than_their_elements() -> None:
+    gold, answer = ([form.format(number) for number in range(2, 152)] for form in (r"\sqrt{{{}}}+1", r"1+\sqrt{{{}}}"))
+    begin = time.thread_time()
+    assert compare(", ".join(gold), ", ".join(reversed(answer))).status == "right"
+    assert compare(r"x\cup " * 300 + "x", "x").reason == "the gold cannot be read: it has over 200 elements"
+    assert time.thread_time() - begin < 3
 
 
 def test_a_text_that_is_too_long_is_said_to_be(shared_data: Path) -> None:

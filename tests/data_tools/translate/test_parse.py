@@ -1,6 +1,7 @@
 """Replies in every shape that models give them: nothing that is there may be lost, and nothing made up."""
 
 import json
+import time
 
 import pytest
 
@@ -114,6 +115,13 @@ def test_commands_that_json_escapes_eat_come_back() -> None:
     computations, _ = parse_reply_text(reply)
     assert (computations[0].expression, computations[0].result) == (r"\frac{1}{2} \times \beta", r"\rho")
     assert computations[0].code == "print(1)\nprint(2)"
+
+
+def test_a_reply_of_blanks_is_read_at_once() -> None:
+    begin = time.process_time()
+    for reply in (" " * 30_000 + "x", "Result" + " " * 30_000 + "x", "1." + "\t" * 30_000, "Computation" + " " * 30_000 + "1"):
+        assert parse_reply_text(reply)[0] == []
+    assert time.process_time() - begin < 5
 
 
 def test_the_prompt_asks_for_what_the_parser_reads() -> None:

@@ -302,6 +302,28 @@ def test_hostile_text_costs_bounded_time(text: str) -> None:
     assert time.process_time() - begin < 5
 
 
+LARGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rf"${LARGE} x = \pi$ and $x = 2$", f"${LARGE} + 1 = 1.5$", rf"$\sum_{{k=1}}^{{{LARGE}}} \frac1k = 5$",
+        r"$2 \cdot " + "-" * 390 + "3 = 6$", "$" + r"\sin " * 390 + "1 = 1$",
+        "$" + r"\sqrt" * 390 + "1 = 1$", "$5" + r"\%" * 390 + "= 1$", "$3" + "!" * 390 + "= 6$", "$2" + "^1" * 190 + "= 2$",
+        "$" + r"\sum_{k=1}^2 " * 40 + "1 = 1$", "$" + r"\lim_{x\to 0} " * 40 + "x = 1$",
+    ],
+)  # fmt: skip
+def test_numbers_beyond_floats_and_endless_nesting_give_no_claim(text: str) -> None:
+    begin = time.process_time()
+    assert translate(text).computations == ()
+    assert time.process_time() - begin < 2
+
+
+def test_a_remainder_of_a_number_beyond_floats_is_claimed() -> None:
+    assert run(only(rf"${LARGE} \equiv 1 \pmod 3$").code) == "1"
+
+
 def test_damaged_latex_never_raises() -> None:
     good = r"Let $f(x) = \frac{x^2+1}{2}$, so $f(3) = 5$ and \[ \int_0^1 x\,dx = \frac{1}{2}, \quad \binom{5}{2} = 10 \pmod 3 \]"
     choose = random.Random(0)

@@ -113,9 +113,16 @@ def test_a_comparison_that_notices_nothing_is_no_verdict(monkeypatch):
 
 
 def test_long_and_odd_texts_end_soon():
-    for text in ("9" * 5000, "(" * 2000, "is " * 3000, "1 " * 3000, "{" * 500, "=" * 3000, "a: " * 1500, "\n".join("12" * 300)):
+    for text in ("9" * 5000, "(" * 2000, "is " * 3000, "1 " * 3000, "{" * 500, "=" * 3000, "a: " * 1500, "\n".join("12" * 300),
+                 str(list(range(40))) + " done", "[" + "1, " * 5000, "9" * 20_000, "1e" * 10_000, "alpha" * 4000):  # fmt: skip
         assert judge(text, text).verdict in ("verified", "unverifiable", "refuted")
         assert judge("42", text).verdict in ("unverifiable", "refuted")
+
+
+def test_a_result_of_thousands_of_digits_is_judged():
+    digits = "1" + "0" * 5000
+    assert verify(digits, "print(10**5000)", ran(digits), ran(digits)).verdict == "verified"
+    assert verify(digits, "print(10**5000)", ran(digits[:-1] + "1")).verdict == "unverifiable"
 
 
 def right_pairs(count: int) -> list[tuple[str, str]]:
