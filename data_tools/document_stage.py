@@ -204,13 +204,14 @@ def make_documents(
     ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before
     the folder appears. ``rows`` names the folder of what is kept. With ``may_be_empty`` keeping nothing is a result too.
 
-    Raises DataError: the output is taken, too many rows could not be read, or nothing was left.
+    Raises DataError: the output is taken or cannot be replaced, too many rows could not be read, or nothing was left.
     """
-    output: Path = options.output
+    output = _replaceable(options.output)
     wanted = identity(stage, source.settings | ({} if judge is None else judge.settings), source.inputs)
     partial_path = output.with_name(output.name + ".partial")
     _check_beside(output, source.inputs)
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
+        _check_parts(output / rows, manifest)
         remove_leftover(partial_path, wanted)
         print(f"{output} is already there, from the same inputs: {manifest['documents']} documents; nothing to do")
         return manifest
@@ -243,6 +244,20 @@ def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: 
     check_rejected(totals["unreadable"], totals["documents_in"], max_reject_fraction, new / "dropped")
     if totals["documents"] == 0 and not may_be_empty:
         raise DataError(f"no documents: {_dropped_text(totals)} of {inputs} inputs; see {new / 'dropped'}")
+
+
+def _replaceable(output: Path) -> Path:
+    """Return the folder that is made: where ``output`` is a link, what it leads to. Raises DataError: it is a mount point."""
+    output = output.resolve() if output.is_symlink() else output
+    if output.is_mount():
+        raise DataError(f"--output {str(output)!r} is a mount point, which no folder can replace; name a folder in it")
+    return output
+
+
+def _check_parts(folder: Path, manifest: Record) -> None:
+    """Raise DataError when parts have gone since: what reads the folder would miss their documents without a word."""
+    if gone := [part["name"] for part in manifest["parts"] if not (folder / part["name"]).exists()]:
+        raise DataError(f"{folder / gone[0]} is not there, though the manifest names it; make it again with --overwrite")
 
 
 def _check_free(output: Path, overwrite: bool, rows: str) -> None:

@@ -9,7 +9,8 @@ beginning, so such a file is one slice.
 """
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -53,16 +54,23 @@ class InputFile:
 
 
 def find_files(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES, pattern: str = "*") -> list[str]:
-    """Return the files that ``inputs`` name: arguments in the order given, a folder's files sorted by path.
+    """Return the files that ``inputs`` name, as ``files_by_input`` finds them."""
+    return [file for files in files_by_input(inputs, suffixes, pattern) for file in files]
 
-    A folder written by ``mathcoder prepare`` stands for its ``documents/``. Of a folder, only files with one of ``suffixes`` (in
-    any case) and a name like one of ``pattern`` (``cc_en*,cc_fr*``) count; the others are passed over, and so are hidden files,
-    ``*.rejected.jsonl``, what is in ``*.partial`` folders, and links to files that are read anyway.
 
-    Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice.
+def files_by_input(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES, pattern: str = "*") -> list[list[str]]:
+    """Return the files that each of ``inputs`` names: the file itself, or a folder's files sorted by path.
+
+    A folder written by ``mathcoder prepare`` stands for its ``documents/``, also inside another folder. Of a folder, only files
+    with one of ``suffixes`` (in any case) and a name like one of ``pattern`` (``cc_en*,cc_fr*``) count; the others are passed
+    over, and so are hidden files and folders, ``*.rejected.jsonl`` and what is in ``*.partial`` folders. Links are followed, but
+    those to what is read anyway.
+
+    Raises DataError: nothing there, an unknown suffix, a folder without a readable file, or a file named twice. Raises OSError
+    for a folder that may not be read.
     """
     listed = ", ".join(suffixes)
-    found: list[str] = []
+    found: list[list[str]] = []
     for name in inputs:
         path = Path(name)
         if path.is_dir():
@@ -70,39 +78,66 @@ def find_files(inputs: Sequence[str], suffixes: Sequence[str] = SUFFIXES, patter
             if not files:
                 named = "" if pattern == "*" else f" named like {pattern!r}; --files names others"
                 raise DataError(f"input folder {path.as_posix()!r} holds no {listed} file{named}")
-            found += files
+            found.append(files)
         elif not path.exists():
             raise DataError(f"input {name!r} does not exist; name a file or a folder with {listed}")
         elif not path.name.lower().endswith(tuple(suffixes)):
             raise DataError(f"input {name!r} has an unknown suffix; readable are {listed}")
         else:
-            found.append(path.as_posix())
-    seen: set[Path] = set()
-    for name in found:
-        real = Path(name).resolve()
+            found.append([path.as_posix()])
+    seen: set[str] = set()
+    for name in (file for files in found for file in files):
+        real = os.path.realpath(name)
         if real in seen:
             raise DataError(f"input {name!r} is named twice; its documents would be read twice, so name it once")
         seen.add(real)
     return found
 
 
+def shown(path: str) -> str:
+    """Return a path as text that any file may hold: a name's bytes that are no UTF-8 are spelled ``\\xe9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _files_of_folder(folder: Path, suffixes: tuple[str, ...], pattern: str) -> list[str]:
     # A web site may have a folder of that name too; there it is one among others.
     root = folder / "documents" if suffixes == SUFFIXES and (folder / "documents").is_dir() else folder
     patterns = pattern.split(",")
-    named = [path for path in root.rglob("*") if path.name.lower().endswith(suffixes)]
+    named = [path for path in _files_below(root) if path.name.lower().endswith(suffixes)]
     wanted = [path for path in named if any(fnmatch(path.name, one) for one in patterns)]
-    files = [path for path in wanted if path.is_file() and not _is_ours(path, root)]
+    files = [path for path in wanted if path.is_file() and not path.name.endswith(".rejected.jsonl")]
     # Manuals and mirrors link one page under several names. Where only links lead to a file, the first stays.
     files.sort(key=lambda path: (path.is_symlink(), path), reverse=True)
-    by_file = {path.resolve(): path for path in files}
+    by_file = {os.path.realpath(path): path for path in files}
     return sorted(path.as_posix() for path in by_file.values())
 
 
-def _is_ours(path: Path, root: Path) -> bool:
-    """Say whether a file below ``root`` is no input but what a verb with its output in the same folder has left there."""
-    unfinished = any(part.endswith(".partial") for part in path.relative_to(root).parts)
-    return unfinished or path.name.startswith(".") or path.name.endswith(".rejected.jsonl")
+def _files_below(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder, those of a folder that several links lead to once; what the verbs leave beside is none."""
+    seen: set[str] = set()
+    for name, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(name)
+        beside = {"dropped"} if "documents" in folders else set()
+        open_ones = [each for each in folders if each not in beside and not _is_passed_over(each)]
+        open_ones.sort(key=lambda each: (os.path.islink(os.path.join(name, each)), each))
+        folders[:] = [] if real in seen else open_ones
+        if real not in seen:
+            yield from (Path(name) / each for each in files if not each.startswith("."))
+        seen.add(real)
+
+
+def _is_passed_over(folder: str) -> bool:
+    return folder.startswith(".") or folder.endswith(".partial")
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be listed may hold documents, so it is not passed over in silence, as ``os.walk`` would."""
+    raise error
+
+
+def suffix_of(path: str) -> str:
+    """Return what says how a file is read: ``.jsonl``, ``.gz``, ``.zst`` or ``.parquet``, in any case."""
+    return Path(path).suffix.lower()
 
 
 def slice_size(total_bytes: int) -> int:
@@ -115,7 +150,7 @@ def scan_file(path: str, slice_bytes: int) -> InputFile:
     digest = hashlib.sha256()
     size = start = line = 0
     first_line = 1
-    plain = path.endswith(".jsonl")
+    plain = suffix_of(path) == ".jsonl"
     slices: list[InputSlice] = []
     with Path(path).open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -129,7 +164,7 @@ def scan_file(path: str, slice_bytes: int) -> InputFile:
             elif plain:
                 line += chunk.count(b"\n")
             size += len(chunk)
-    if path.endswith(".parquet"):
+    if suffix_of(path) == ".parquet":
         slices = _parquet_slices(path, size, slice_bytes)
     elif start < size:
         slices.append(InputSlice(path, start, size, first_line, size - start))

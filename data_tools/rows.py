@@ -1,15 +1,16 @@
 """Reads a slice row by row and survives what it finds: a bad row becomes a ``BadRow`` with its reason, and reading goes on.
 
-Decides: what a readable row is (a JSON object or parquet row with a non-empty string under the text field), how long a line
-may be, and what is said of one that is not readable. Blank lines hold nothing and are passed over.
-Does not: decide what happens to bad rows; whoever reads counts them and writes them down.
+Decides: what a readable row is (a JSON object or parquet row), how long and how deep it may be, and what is said of one that is
+not readable. Blank lines hold nothing and are passed over; the ``NaN`` that Python writes is null.
+Does not: know a row's text (``row_fields.py``), or decide what happens to bad rows; whoever reads counts them and writes them
+down.
 
 When a file itself ends badly (truncated gzip or zstd, broken parquet), the rows before are kept, one ``BadRow`` of kind
 ``unreadable file`` marks the place, and the rest of that file is given up.
 """
 
 import gzip
-import itertools
+import json
 import os
 import sys
 import zlib
@@ -20,21 +21,17 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from data_tools.document import reason_kind
 from data_tools.in_hand import SetAside, in_hand
-from data_tools.inputs import CHUNK_BYTES, InputSlice
-from megatron_mathcoder.config.errors import DataError
+from data_tools.inputs import CHUNK_BYTES, InputSlice, suffix_of
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is no document but a damaged or mis-joined file. A tokenizer needs about 50 bytes per byte of one text, so this
 also bounds a worker's memory, below 1 GB."""
 
-FIRST_ROWS = 100
-"""Rows in which the text field must be found at least once."""
+MAX_NESTING, WRITABLE_NESTING = 200, 254
+"""Levels of a row that is read, and of one that orjson writes."""
 
 UNREADABLE_FILE = "unreadable file"
-MISSING_FIELD = "missing field"
-NOT_A_STRING = "text is not a string"
 PARQUET_BATCH_ROWS = 512
 
 
@@ -62,8 +59,8 @@ class BadRow:
 class RowReader:
     """Iterates over the rows of a slice in order.
 
-    ``columns`` lets parquet skip the other columns; JSONL always gives whole rows. ``bytes_read`` is how far the reader is in
-    the slice's bytes on disk, for progress.
+    ``columns`` are names of fields, and let parquet skip the other columns; JSONL always gives whole rows. ``bytes_read`` is how
+    far the reader is in the slice's bytes on disk, for progress.
     """
 
     def __init__(self, piece: InputSlice, columns: list[str] | None = None) -> None:
@@ -71,7 +68,7 @@ class RowReader:
         self._piece, self._columns = piece, columns
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        rows = self._parquet_rows() if self._piece.path.endswith(".parquet") else self._json_rows()
+        rows = self._parquet_rows() if suffix_of(self._piece.path) == ".parquet" else self._json_rows()
         line_number = self._piece.first_line - 1
         try:
             for row in rows:
@@ -92,17 +89,17 @@ class RowReader:
                 yield _parse(line, line_number)
 
     def _chunks(self) -> Iterator[bytes]:
-        path, start = self._piece.path, self._piece.start
+        path, start, suffix = self._piece.path, self._piece.start, suffix_of(self._piece.path)
         with Path(path).open("rb") as file:
             read: Callable[[int], bytes]
-            if path.endswith(".gz"):
+            if suffix == ".gz":
                 read = gzip.GzipFile(fileobj=file).read1
-            elif path.endswith(".zst"):
+            elif suffix == ".zst":
                 read = _zstd_read(file)
             else:
                 file.seek(start)
                 read = file.read
-            left = self._piece.end - start if path.endswith(".jsonl") else sys.maxsize
+            left = self._piece.end - start if suffix == ".jsonl" else sys.maxsize
             while left > 0 and (chunk := read(min(CHUNK_BYTES, left))):
                 left -= len(chunk)
                 self.bytes_read = file.tell() - start
@@ -114,7 +111,8 @@ class RowReader:
         line_number = self._piece.first_line - 1
         with pq.ParquetFile(self._piece.path) as file:
             names = file.schema_arrow.names
-            present = None if self._columns is None else [name for name in self._columns if name in names]
+            wanted = [each for name in self._columns or () for each in (name, name.split(".")[0])]
+            present = None if self._columns is None else [name for name in dict.fromkeys(wanted) if name in names]
             groups = list(range(self._piece.start, self._piece.end))
             rows = sum(file.metadata.row_group(group).num_rows for group in groups)
             batches = file.iter_batches(PARQUET_BATCH_ROWS, row_groups=groups, columns=present)
@@ -123,42 +121,10 @@ class RowReader:
                     batch = next(batches, None)
                 if batch is None:
                     return
-                for value in _batch_values(batch):
+                for value in _batch_values(_in_microseconds(batch)):
                     line_number += 1
                     yield Row(line_number, value) if isinstance(value, dict) else BadRow(line_number, value)
                 self.bytes_read = self._piece.bytes * (line_number + 1 - self._piece.first_line) // rows
-
-
-def text_of(row: Row, text_field: str) -> str | BadRow:
-    """Return the row's text, found by a name with dots for nested fields, or a ``BadRow`` that says what was there instead."""
-    value: Any = row.value
-    for key in text_field.split("."):
-        if not isinstance(value, dict) or key not in value:
-            return BadRow(row.line, f"{MISSING_FIELD}: no {text_field!r} among {_field_names(row.value)}")
-        value = value[key]
-    if not isinstance(value, str):
-        return BadRow(row.line, f"{NOT_A_STRING}: {text_field!r} is {type(value).__name__}")
-    if not value or value.isspace():
-        return BadRow(row.line, "empty text")
-    if "\0" in value:
-        # Tools that end strings at NUL would drop the rest of the document without a word.
-        return BadRow(row.line, "NUL character in text")
-    return value
-
-
-def check_text_field(piece: InputSlice, text_field: str) -> None:
-    """Raise DataError when none of the first rows has the field: a mistyped name should not cost a whole run."""
-    found = [text_of(row, text_field) for row in itertools.islice(RowReader(piece), FIRST_ROWS) if isinstance(row, Row)]
-    wrong = [text for text in found if isinstance(text, BadRow) and reason_kind(text.reason) in (MISSING_FIELD, NOT_A_STRING)]
-    if wrong and len(wrong) == len(found):
-        raise DataError(
-            f"none of the first {len(found)} rows of {piece.path} has a text ({wrong[0].reason}); name it with --text-field"
-        )
-
-
-def _field_names(value: dict[str, Any]) -> str:
-    names = sorted(value)
-    return ", ".join(name[:40] for name in names[:8]) + (", …" if len(names) > 8 else "") if names else "no fields"
 
 
 def _parse(line: bytes, line_number: int) -> Row | BadRow:
@@ -167,16 +133,46 @@ def _parse(line: bytes, line_number: int) -> Row | BadRow:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if b"\0" in line:
-            return BadRow(line_number, "NUL byte in line")
-        try:
-            line.decode()
-        except UnicodeDecodeError as decode_error:
-            return BadRow(line_number, f"invalid UTF-8: byte {decode_error.start + 1} of the line")
-        return BadRow(line_number, f"malformed JSON: {_one_line(error)}")
+        value = _written_by_python(line)
+        if value is None:
+            return BadRow(line_number, _why_no_json(line, error))
     if not isinstance(value, dict):
         return BadRow(line_number, f"not a JSON object: {type(value).__name__}")
+    if line.count(b"{") + line.count(b"[") > MAX_NESTING and _is_too_deep(value):
+        return BadRow(line_number, f"nested too deeply: over {MAX_NESTING} levels")
     return Row(line_number, value)
+
+
+def _written_by_python(line: bytes) -> Any:
+    """Return a line that is JSON but for the ``NaN`` and ``Infinity`` that Python writes, these as null; None for another."""
+    if b"NaN" not in line and b"Infinity" not in line:
+        return None
+    try:
+        return orjson.loads(orjson.dumps(json.loads(line)))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _why_no_json(line: bytes, error: orjson.JSONDecodeError) -> str:
+    if b"\0" in line:
+        return "NUL byte in line"
+    try:
+        line.decode()
+    except UnicodeDecodeError as decode_error:
+        return f"invalid UTF-8: byte {decode_error.start + 1} of the line"
+    return f"malformed JSON: {_one_line(error)}"
+
+
+def _is_too_deep(value: dict[str, Any]) -> bool:
+    """Say whether a row has more than ``MAX_NESTING`` levels, and so could not be written once it is a document's metadata."""
+    wrapped: Any = value
+    for _ in range(WRITABLE_NESTING - MAX_NESTING):
+        wrapped = [wrapped]
+    try:
+        orjson.dumps(wrapped)
+    except TypeError:
+        return True
+    return False
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
@@ -209,15 +205,36 @@ def _zstd_read(file: BinaryIO) -> Callable[[int], bytes]:
     return pa.CompressedInputStream(pa.PythonFile(file, "rb"), "zstd").read
 
 
+def _in_microseconds(batch: Any) -> Any:
+    """Return a batch without nanoseconds: they become pandas' objects, which look otherwise, or errors where it is missing."""
+    import pyarrow as pa
+
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+            times = batch.column(place).cast(pa.timestamp("us", field.type.tz), safe=False)
+            batch = batch.set_column(place, field.name, times)
+        elif pa.types.is_duration(field.type) and field.type.unit == "ns":
+            batch = batch.set_column(place, field.name, batch.column(place).cast(pa.duration("us"), safe=False))
+    return batch
+
+
 def _batch_values(batch: Any) -> Iterator[dict[str, Any] | str]:
     try:
         yield from batch.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         for index in range(batch.num_rows):
             try:
-                yield batch.slice(index, 1).to_pylist()[0]
+                yield {name: _python_value(batch.column(place)[index]) for place, name in enumerate(batch.schema.names)}
             except UnicodeDecodeError as error:
                 yield f"invalid UTF-8: byte {error.start + 1} of a column"
+
+
+def _python_value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except OverflowError:
+        # A time beyond the year 9999, which Python has no date for: the number that the file holds.
+        return scalar.value
 
 
 def _one_line(error: BaseException) -> str:

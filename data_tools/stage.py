@@ -23,7 +23,7 @@ from typing import IO, Any, Generic, Self, TypeVar
 
 import orjson
 
-from data_tools.inputs import InputFile, scan_file, slice_size
+from data_tools.inputs import InputFile, scan_file, shown, slice_size
 from data_tools.parts import write_json
 from data_tools.pool import Report, run_tasks
 from data_tools.progress import Progress
@@ -291,7 +291,9 @@ def _scan(task: _ScanTask, report: Report) -> InputFile:
 
 
 def scan_inputs(paths: Sequence[str], workers: int) -> list[InputFile]:
-    """Hash the files and plan their slices, several files at a time."""
+    """Hash the files and plan their slices, several files at a time. Raises DataError for a name that no manifest could hold."""
+    if odd := [path for path in paths if shown(path) != path]:
+        raise DataError(f"input {shown(odd[0])!r}: its name is no UTF-8; rename it")
     sizes = [Path(path).stat().st_size for path in paths]
     slice_bytes = slice_size(sum(sizes))
     # Starting processes costs more than hashing a few small files here.

@@ -41,22 +41,22 @@ class CodeReader:
         if file.path.lower().endswith(".ipynb"):
             notebook = read_notebook(raw)
             if notebook.language not in ("python", "ipython", "sage"):
-                yield Dropped(file.path, f"{OTHER_LANGUAGE}: {notebook.language}", file.path, 0)
+                yield Dropped(file.name, f"{OTHER_LANGUAGE}: {notebook.language}", file.name, 0)
                 return
             text, code, kind = notebook.text, notebook.code, "notebook"
         else:
             text, kind = python_text(raw), "code"
             code = text
         if "\0" in text or not text.strip():
-            yield Dropped(file.path, "NUL character in text" if "\0" in text else "empty text", file.path, 0)
+            yield Dropped(file.name, "NUL character in text" if "\0" in text else "empty text", file.name, 0)
             return
         judged = self.wanted.judge(code)
         if isinstance(judged, str):
-            yield Dropped(file.path, judged, file.path, 0)
+            yield Dropped(file.name, judged, file.name, 0)
             return
         licence = _SPDX.search(text, 0, 4000)
-        provenance = {"source": NAME, "file": file.path} | ({"licence": licence[1]} if licence else {})
-        yield Document(file.path, text, {"kind": kind, **judged, "provenance": provenance})
+        provenance = {"source": NAME, "file": file.name} | ({"licence": licence[1]} if licence else {})
+        yield Document(file.name, text, {"kind": kind, **judged, "provenance": provenance})
 
 
 def python_text(raw: bytes) -> str:

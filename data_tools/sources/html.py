@@ -27,8 +27,8 @@ class HtmlReader:
     def read(self, file: SourceFile) -> Iterator[Document | Dropped]:
         """Yield the page's document. Raises ValueError for what is no page."""
         page = read_page(Path(file.path).read_bytes())
-        provenance = {"source": NAME, "file": file.path, **page.origin}
-        yield Document(file.path, page.text, {**page.metadata, "provenance": provenance})
+        provenance = {"source": NAME, "file": file.name, **page.origin}
+        yield Document(file.name, page.text, {**page.metadata, "provenance": provenance})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,7 @@ class MarkdownReader:
     def read(self, file: SourceFile) -> Iterator[Document | Dropped]:
         """Yield the file's document. Raises ValueError for what is not UTF-8."""
         text = Path(file.path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        provenance: dict[str, Any] = {"source": NAME, "file": file.path}
+        provenance: dict[str, Any] = {"source": NAME, "file": file.name}
         metadata: dict[str, Any] = {"kind": "markdown"}
         if front := _FRONT_MATTER.match(text):
             text = text[front.end() :]
@@ -43,9 +43,9 @@ class MarkdownReader:
             metadata |= {key: fields[key] for key in ("title", "author") if key in fields}
         text = _COMMENT.sub("", text).strip() + "\n"
         if "\0" in text or not text.strip():
-            yield Dropped(file.path, "NUL character in text" if "\0" in text else "empty text", file.path, 0)
+            yield Dropped(file.name, "NUL character in text" if "\0" in text else "empty text", file.name, 0)
             return
-        yield Document(file.path, text, metadata | {"formulas": count_formulas(text), "provenance": provenance})
+        yield Document(file.name, text, metadata | {"formulas": count_formulas(text), "provenance": provenance})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

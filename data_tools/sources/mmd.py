@@ -34,7 +34,7 @@ class MmdReader:
         text, missing = _MISSING_PAGE.subn("", raw)
         text, skipped = skip_repetitions(text.strip())
         if "\0" in text or not text:
-            yield Dropped(file.path, "NUL character in text" if text else "empty text", file.path, 0)
+            yield Dropped(file.name, "NUL character in text" if text else "empty text", file.name, 0)
             return
         counts = {"missing_pages": missing, "repeated_characters_skipped": skipped}
         metadata = {
@@ -42,7 +42,7 @@ class MmdReader:
             "formulas": count_formulas(text),
             **{key: value for key, value in counts.items() if value},
         }
-        yield Document(file.path, text + "\n", metadata | {"provenance": {"source": NAME, "file": file.path}})
+        yield Document(file.name, text + "\n", metadata | {"provenance": {"source": NAME, "file": file.name}})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -50,16 +50,16 @@ class PdfReader:
             document.close()
         text = text.replace("\0", "")
         if empty == pages or not text.strip():
-            yield Dropped(file.path, f"{NO_TEXT}: {pages} pages without text", file.path, 0)
+            yield Dropped(file.name, f"{NO_TEXT}: {pages} pages without text", file.name, 0)
         elif len(text.strip()) < self.min_characters:
-            yield Dropped(file.path, f"{TOO_SHORT}: {len(text.strip())} characters", file.path, 0)
+            yield Dropped(file.name, f"{TOO_SHORT}: {len(text.strip())} characters", file.name, 0)
         else:
             yield _document(file, text, pages, empty, info)
 
 
 def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[str, str]) -> Document:
     text, skipped = skip_repetitions(text)
-    provenance: dict[str, Any] = {"source": NAME, "file": file.path}
+    provenance: dict[str, Any] = {"source": NAME, "file": file.name}
     if date := _DATE.match(info.get("CreationDate", "")):
         provenance["date"] = "-".join(filter(None, date.groups()))
     if licence := licence_in(text):
@@ -67,7 +67,7 @@ def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[st
     about = {key.lower(): info[key].strip() for key in ("Title", "Author") if info.get(key, "").strip()}
     counts = {"pages": pages, "pages_without_text": empty, "repeated_characters_skipped": skipped}
     metadata = {"kind": "textbook", **about, **{key: value for key, value in counts.items() if value}}
-    return Document(file.path, text.rstrip() + "\n", metadata | {"provenance": provenance})
+    return Document(file.name, text.rstrip() + "\n", metadata | {"provenance": provenance})
 
 
 def licence_in(text: str) -> str:

@@ -13,12 +13,14 @@ from typing import Any, Protocol
 from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields
 from data_tools.document import Document, Dropped
 from data_tools.inputs import SUFFIXES, InputSlice, find_files
-from data_tools.rows import BadRow, Row, RowReader, check_text_field, text_of
+from data_tools.row_fields import check_id_field, check_text_field, keys_of, text_of, value_at
+from data_tools.rows import BadRow, Row, RowReader
 from data_tools.sources.row_provenance import known_origin
 from data_tools.stage import scan_inputs
 from megatron_mathcoder.config.errors import DataError
 
 NAME = "record_files"
+ID_FIELD = "id"
 
 
 class RowRule(Protocol):
@@ -62,18 +64,17 @@ class RecordSlice:
         return Dropped(document.id, kept, self.piece.path, row.line) if isinstance(kept, str) else kept
 
     def _document(self, row: Row, text: str, place: str) -> Document:
-        rest = _without(row.value, self.text_field.split("."))
-        given_id = rest.pop(self.id_field, None)
+        rest = _without(row.value, keys_of(row.value, self.text_field))
+        id_keys = keys_of(rest, self.id_field)
+        given_id = value_at(rest, id_keys)
+        if given_id is not None or self.id_field in rest:
+            rest = _without(rest, id_keys)
         # A document that comes out of another stage keeps its metadata where it was, provenance included.
         metadata: dict[str, Any] = rest.pop("metadata") if isinstance(rest.get("metadata"), dict) else {}
         metadata = {**rest, **metadata}
-        if "provenance" not in metadata:
-            metadata["provenance"] = {
-                "source": self.source,
-                "file": self.piece.path,
-                "line": row.line,
-                **known_origin(metadata),
-            }
+        if not isinstance(given := metadata.get("provenance"), dict):
+            here = {"source": self.source, "file": self.piece.path, "line": row.line}
+            metadata["provenance"] = here | known_origin(metadata) | ({} if given is None else {"given": given})
         return Document(place if given_id in (None, "") else str(given_id), text, metadata)
 
 
@@ -122,6 +123,8 @@ class RecordFiles:
         self.slices = [RecordSlice(piece, source, text_field, id_field, rule) for file in files for piece in file.slices]
         if self.slices:
             check_text_field(self.slices[0].piece, text_field)
+            if source == NAME and id_field != ID_FIELD:
+                check_id_field(self.slices[0].piece, id_field)
 
 
 def add_file_pattern(parser: argparse.ArgumentParser, default: str = "*") -> None:

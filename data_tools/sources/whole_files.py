@@ -10,6 +10,7 @@ contents.
 
 import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 
 from data_tools.document import Document, Dropped
 from data_tools.in_hand import in_hand
-from data_tools.inputs import find_files
+from data_tools.inputs import files_by_input, shown
 from data_tools.parts import blocks
 from data_tools.progress import Progress
 from data_tools.reading_limit import ReadingStopped, reading_limit
@@ -31,10 +32,15 @@ UNREADABLE = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.EISDIR, errno.ELOOP
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file, under the path by which it was found, which is also its document's id."""
+    """One file, under the path by which it was found."""
 
     path: str
     bytes: int
+
+    @property
+    def name(self) -> str:
+        """The path as text: its document's id, also where the file system's names are no UTF-8."""
+        return shown(self.path)
 
 
 class FileReader(Protocol):
@@ -69,10 +75,11 @@ class FileSlice:
             report_bytes(done)
 
     def _documents_of(self, file: SourceFile) -> Iterator[Document | Dropped]:
+        name = file.name
         if file.bytes == 0:
-            yield Dropped(file.path, EMPTY_FILE, file.path, 0)
+            yield Dropped(name, EMPTY_FILE, name, 0)
         elif file.bytes > self.reader.max_bytes:
-            yield Dropped(file.path, f"file too large: over {self.reader.max_bytes} bytes", file.path, 0)
+            yield Dropped(name, f"file too large: over {self.reader.max_bytes} bytes", name, 0)
         else:
             try:
                 with reading_limit(), in_hand(file.path):
@@ -80,20 +87,20 @@ class FileSlice:
             except OSError as error:
                 if error.errno not in UNREADABLE and error.errno is not None:
                     raise
-                yield Dropped(file.path, f"unreadable file: {error.strerror or error}", file.path, 0)
+                yield Dropped(name, f"unreadable file: {error.strerror or error}", name, 0)
             except ReadingStopped as stopped:
-                yield Dropped(file.path, f"reading stopped: {stopped}", file.path, 0)
+                yield Dropped(name, f"reading stopped: {stopped}", name, 0)
             except (ValueError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
                 reason = " ".join(str(error).split())[:200]
-                yield Dropped(file.path, f"unreadable content: {type(error).__name__}: {reason}", file.path, 0)
+                yield Dropped(name, f"unreadable content: {type(error).__name__}: {reason}", name, 0)
             else:
-                yield from items or [Dropped(file.path, "no documents in file", file.path, 0)]
+                yield from items or [Dropped(name, "no documents in file", name, 0)]
 
 
 class WholeFiles:
     """Source of the files with one of ``suffixes`` that ``inputs`` name, each read by ``reader``.
 
-    ``settings`` are the reader's, for the manifest. Raises DataError when an input cannot be found (see ``find_files``).
+    ``settings`` are the reader's, for the manifest. Raises DataError when an input cannot be found (see ``files_by_input``).
     """
 
     def __init__(
@@ -105,8 +112,8 @@ class WholeFiles:
         settings: dict[str, Any],
         choices: frozenset[str],
     ) -> None:
-        groups = [[SourceFile(path, Path(path).stat().st_size) for path in find_files([one], suffixes)] for one in inputs]
-        find_files(inputs, suffixes)
+        found = files_by_input(inputs, suffixes)
+        groups = [[SourceFile(path, Path(path).stat().st_size) for path in paths] for paths in found]
         self.settings: dict[str, Any] = {"source": name, **settings}
         self.inputs = _manifest_entries(inputs, groups)
         self.slices = group_files([file for group in groups for file in group], reader)
@@ -136,11 +143,11 @@ def _manifest_entries(inputs: Sequence[str], groups: list[list[SourceFile]]) -> 
         for name, group in zip(inputs, groups, strict=True):
             digest = hashlib.sha256()
             for file in group:
-                digest.update(file.path.encode() + b"\0" + _content_hash(file.path))
+                digest.update(os.fsencode(file.path) + b"\0" + _content_hash(file.path))
                 done, count = done + file.bytes, count + 1
                 progress.show(done, count)
             size = sum(file.bytes for file in group)
-            entries.append({"path": name, "files": len(group), "bytes": size, "sha256": digest.hexdigest()})
+            entries.append({"path": shown(name), "files": len(group), "bytes": size, "sha256": digest.hexdigest()})
     return entries
 
 

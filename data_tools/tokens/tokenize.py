@@ -25,7 +25,7 @@ from data_tools.arguments import (
 )
 from data_tools.inputs import InputFile, find_files
 from data_tools.progress import Progress
-from data_tools.rows import check_text_field
+from data_tools.row_fields import check_text_field
 from data_tools.stage import PartialFolder, Record, identity, run_shared_slices, scan_inputs
 from data_tools.tokens.dataset_files import Dataset, sibling
 from data_tools.tokens.tokenize_conversations import tokenize_conversations

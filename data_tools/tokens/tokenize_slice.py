@@ -23,7 +23,8 @@ from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
-from data_tools.rows import BadRow, RowReader, text_of
+from data_tools.row_fields import text_of
+from data_tools.rows import BadRow, RowReader
 from data_tools.stage import Record
 from data_tools.tokens.fast_encoder import FastEncoder, ParityError, fast_encoder
 from data_tools.tokens.indexed_writer import dtype_name
@@ -217,7 +218,7 @@ def _encoder(target: Target, slow: Collection[Target]) -> Tokenizer | FastEncode
 
 def _tokenize(task: TokenizeTask, slow: Collection[Target], report: Report) -> list[Record]:
     rows = 0
-    reader = RowReader(task.piece, columns=[task.text_field.split(".")[0]])
+    reader = RowReader(task.piece, columns=[task.text_field])
     with ExitStack() as stack:
         writers: list[SliceWriter] = []
         for target in task.targets:

@@ -25,7 +25,8 @@ from data_tools.inputs import InputSlice, find_files
 from data_tools.parts import atomic_file, write_json
 from data_tools.pool import available_cpus
 from data_tools.progress import Progress
-from data_tools.rows import BadRow, RowReader, check_text_field, text_of
+from data_tools.row_fields import check_text_field, text_of
+from data_tools.rows import BadRow, RowReader
 from data_tools.stage import Record, check_rejected, code_version, finished_manifest, identity, scan_inputs
 from data_tools.tokens.tokenizer import tokenizer_from_bytes
 from megatron_mathcoder.config.errors import DataError
@@ -107,7 +108,7 @@ def take_sample(pieces: Sequence[InputSlice], text_field: str, sample: DocumentS
     rows = rejected = done_bytes = 0
     with Progress("sample", sum(piece.bytes for piece in pieces), "documents") as progress:
         for piece in pieces:
-            reader = RowReader(piece, columns=[text_field.split(".")[0]])
+            reader = RowReader(piece, columns=[text_field])
             for row in reader:
                 rows += 1
                 text = row if isinstance(row, BadRow) else text_of(row, text_field)

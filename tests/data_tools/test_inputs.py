@@ -1,10 +1,12 @@
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
-from data_tools.inputs import MAX_SLICE_BYTES, MIN_SLICE_BYTES, find_files, scan_file, slice_size
+from data_tools.inputs import MAX_SLICE_BYTES, MIN_SLICE_BYTES, find_files, scan_file, shown, slice_size
+from data_tools.rows import Row, RowReader
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -45,6 +47,51 @@ def test_links_to_a_file_of_the_same_folder_are_passed_over(tmp_path: Path) -> N
     for name, target in (("a.jsonl", "m.jsonl"), ("z.jsonl", "m.jsonl"), ("y.jsonl", other), ("x.jsonl", other)):
         (folder / name).symlink_to(target)
     assert find_files([str(folder)]) == [str(folder / "m.jsonl"), str(folder / "x.jsonl")]
+
+
+def test_a_folder_of_prepared_folders_stands_for_their_documents(tmp_path: Path) -> None:
+    names = ("web/documents/a.jsonl", "web/dropped/a.jsonl", "books/dropped/kept.jsonl", ".cache/x.jsonl")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    found = [Path(name).relative_to(tmp_path).as_posix() for name in find_files([str(tmp_path)])]
+    assert found == ["books/dropped/kept.jsonl", "web/documents/a.jsonl"]
+
+
+def test_links_to_folders_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/a.jsonl").write_bytes(b"")
+    (tmp_path / "in").mkdir()
+    for link, target in (("one", "elsewhere"), ("two", "elsewhere"), ("circle", "in")):
+        (tmp_path / "in" / link).symlink_to(tmp_path / target)
+    assert find_files([str(tmp_path / "in")]) == [(tmp_path / "in/one/a.jsonl").as_posix()]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in/closed").mkdir(parents=True)
+    scandir = os.scandir
+
+    def refused(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError, match="closed"):
+        find_files([str(tmp_path / "in")])
+
+
+@pytest.mark.parametrize("name", ["A.JSONL", "A.JSONL.GZ", "a.Jsonl.gz"])
+def test_a_suffix_in_capitals_is_the_same_suffix(name: str, tmp_path: Path) -> None:
+    content = b'{"text": "a"}\n' * 3
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.lower().endswith("gz") else content)
+    (path,) = find_files([str(tmp_path)])
+    (piece,) = scan_file(path, slice_bytes=100).slices
+    assert list(RowReader(piece)) == [Row(line, {"text": "a"}) for line in (1, 2, 3)]
+
+
+def test_a_name_that_is_no_utf_8_can_be_shown() -> None:
+    assert shown(os.fsdecode(b"caf\xe9/\xc3\xa9.html")) == "caf\\xe9/é.html"
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:

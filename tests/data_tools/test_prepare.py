@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import signal
 import subprocess
 import time
@@ -79,6 +80,41 @@ def test_real_benchmark_questions_become_documents(shared_data: Path, tmp_path: 
     assert run([str(questions), "--output", str(tmp_path / "out"), "--text-field", "question"]) == 0
     texts = [json.loads(line)["question"] for line in questions.read_text().splitlines()]
     assert [row["text"] for row in rows_of(tmp_path / "out/documents")] == texts
+
+
+def test_columns_that_have_our_names(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "meta": {"key": "k"}, "provenance": "a book", "id": null}\n')
+    assert run([str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "out"), "--id-field", "meta.key"]) == 0
+    (row,) = rows_of(tmp_path / "out/documents")
+    place = {"source": "record_files", "file": str(tmp_path / "a.jsonl"), "line": 1, "given": "a book"}
+    assert (row["id"], row["metadata"]) == ("k", {"id": None, "provenance": place})
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    Path(name + ".md").write_text("good")
+    Path(name + ".jsonl").write_text('{"text": "good"}\n')
+    assert run([str(tmp_path), "--source", "markdown", "--output", str(tmp_path / "out")]) == 0
+    (row,) = rows_of(tmp_path / "out/documents")
+    assert row["id"] == row["metadata"]["provenance"]["file"] == f"{tmp_path}/caf\\xe9.md"
+    with pytest.raises(DataError, match="its name is no UTF-8; rename it"):
+        run([str(tmp_path), "--output", str(tmp_path / "out2")])
+
+
+def test_an_output_that_is_a_link_a_mount_point_or_has_lost_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [str(write_documents(tmp_path / "a.jsonl", ["x"])), "--output"]
+    (tmp_path / "disk/real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk/real")
+    assert run([*given, str(tmp_path / "link")]) == 0
+    (part,) = (tmp_path / "disk/real/documents").iterdir()
+    part.unlink()
+    with pytest.raises(DataError, match=r"part-.* is not there, though the manifest names it; make it again with --overwrite"):
+        run([*given, str(tmp_path / "link")])
+    assert run([*given, str(tmp_path / "link"), "--overwrite"]) == 0
+    assert part.exists()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "mounted")
+    with pytest.raises(DataError, match="is a mount point, which no folder can replace; name a folder in it"):
+        run([*given, str(tmp_path / "mounted")])
 
 
 def test_what_a_person_gets_wrong(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_tools import rows
+from data_tools.document import Document
 from data_tools.inputs import InputSlice, scan_file
-from data_tools.rows import BadRow, Row, RowReader, check_text_field, text_of
+from data_tools.row_fields import check_id_field, check_text_field, text_of
+from data_tools.rows import MAX_NESTING, BadRow, Row, RowReader
 from megatron_mathcoder.config.errors import DataError
 
 GOOD = b'{"text": "a"}\n'
@@ -42,6 +44,8 @@ def texts(path: Path) -> list[str | BadRow]:
         (b'{"text": ""}', "empty text"),
         (b'{"text": " \\n\\t"}', "empty text"),
         (b'{"text": "a\\u0000b"}', "NUL character in text"),
+        (b'{"text": "a", "b": ' + b"[" * MAX_NESTING + b"]" * MAX_NESTING + b"}", "nested too deeply: over 200 levels"),
+        (b'{"text": "a", "b": NaN', "malformed JSON"),
     ],
 )
 def test_bad_line_has_its_reason_and_number_and_the_next_is_read(tmp_path: Path, line: bytes, reason: str) -> None:
@@ -52,6 +56,34 @@ def test_bad_line_has_its_reason_and_number_and_the_next_is_read(tmp_path: Path,
     assert isinstance(bad, BadRow)
     assert bad.line == 2
     assert bad.reason.startswith(reason)
+
+
+def test_numbers_that_only_python_writes_are_null(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a", "score": [float("nan"), float("-inf"), 1]}) + "\n")
+    assert read(tmp_path / "a.jsonl") == [Row(1, {"text": "a", "score": [None, None, 1]})]
+
+
+def test_a_row_of_the_most_levels_can_be_written_as_metadata(tmp_path: Path) -> None:
+    nested = "[" * (MAX_NESTING - 1) + "]" * (MAX_NESTING - 1)
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "b": {nested}}}\n')
+    (row,) = read(tmp_path / "a.jsonl")
+    assert isinstance(row, Row)
+    assert nested in Document("d", "a", {"scores": {"of": row.value}}).to_json_line().decode()
+
+
+def test_a_field_whose_own_name_has_dots(tmp_path: Path) -> None:
+    assert text_of(Row(1, {"a.b": "x", "a": {"b": "y"}}), "a.b") == "x"
+    pq.write_table(pa.table({"a.b": ["x"], "c": ["y"]}), tmp_path / "a.parquet")
+    (piece,) = scan_file(str(tmp_path / "a.parquet"), 2**20).slices
+    assert list(RowReader(piece, columns=["a.b"])) == [Row(1, {"a.b": "x"})]
+
+
+def test_an_id_that_no_row_has(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "meta": {"id": 7}}\n')
+    (piece,) = scan_file(str(tmp_path / "a.jsonl"), 2**20).slices
+    check_id_field(piece, "meta.id")
+    with pytest.raises(DataError, match=r"none of the first 1 rows of .* has 'uuid' among meta, text; name the id's field with"):
+        check_id_field(piece, "uuid")
 
 
 def test_nested_field_and_a_field_of_another_type_on_the_way() -> None:
@@ -136,6 +168,21 @@ def test_parquet_with_a_broken_string_or_broken_itself(tmp_path: Path) -> None:
     (bad,) = texts(path)
     assert isinstance(bad, BadRow)
     assert bad.reason.startswith("unreadable file: ")
+
+
+def test_parquet_times_that_python_has_no_form_for(tmp_path: Path) -> None:
+    """pandas writes nanoseconds; reading them must not depend on pandas being there."""
+    path = tmp_path / "a.parquet"
+    times = pa.array([1_577_836_800_000_000_001, 5], type=pa.timestamp("ns", "UTC"))
+    pq.write_table(pa.table({"text": ["a", "b"], "t": times, "d": pa.array([2**62, 1500], type=pa.duration("ns"))}), path)
+    dates = [row.value["t"] for row in read(path) if isinstance(row, Row)]
+    assert [date.isoformat() for date in dates] == ["2020-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00"]
+    pq.write_table(pa.table({"text": ["a", "b"], "t": pa.array([2**62, 0], type=pa.timestamp("us", "UTC"))}), path)
+    far, near = read(path)
+    assert isinstance(far, Row)
+    assert isinstance(near, Row)
+    assert far.value == {"text": "a", "t": 2**62}
+    assert near.value["t"].year == 1970
 
 
 def test_a_missing_file_is_the_machines_fault_not_a_bad_row(tmp_path: Path) -> None:
