@@ -5,6 +5,7 @@ Decides: cells in their order; Markdown and raw cells as they stand; outputs onl
 Does not: run anything, or repair a notebook that is not JSON.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 
 MAX_OUTPUT_CHARACTERS = 2000
+MAX_HEADING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,13 @@ class Notebook:
 
 def read_notebook(raw: bytes) -> Notebook:
     """Read an ``.ipynb`` file. Raises ValueError: not JSON, or JSON of another kind."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
         notebook = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"notebook is not JSON: {error}") from None
+        notebook = _written_by_jupyter(raw)
+        if notebook is None:
+            raise ValueError(f"notebook is not JSON: {error}") from None
     if not isinstance(notebook, dict):
         raise ValueError(f"notebook is a JSON {type(notebook).__name__}, not an object")
     cells = _cells(notebook)
@@ -38,11 +43,19 @@ def read_notebook(raw: bytes) -> Notebook:
     return Notebook("\n\n".join(_rendered(cells, language)), "\n\n".join(_code(cells)), language)
 
 
+def _written_by_jupyter(raw: bytes) -> Any:
+    """Return what Python's reader makes of a notebook: it knows the ``NaN`` and the halves of characters that Jupyter writes."""
+    try:
+        return json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
 def _cells(notebook: dict[str, Any]) -> list[dict[str, Any]] | None:
     cells = notebook.get("cells")
     if cells is None and isinstance(notebook.get("worksheets"), list):
         sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
+        cells = [cell for sheet in sheets for cell in _list(sheet.get("cells"))]
     return [cell for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else None
 
 
@@ -52,15 +65,18 @@ def _language(notebook: dict[str, Any]) -> str:
         known = metadata.get(key) if isinstance(metadata, dict) else None
         name = (known.get("name") if key == "language_info" else known.get("language")) if isinstance(known, dict) else None
         if isinstance(name, str) and name:
-            return name.lower().removesuffix("3").removesuffix("2")
+            return _joined(name).lower().removesuffix("3").removesuffix("2")
     return "python"
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _joined(value: Any) -> str:
-    """Return text that the format keeps as one string or as a list of lines."""
-    if isinstance(value, list):
-        return "".join(line for line in value if isinstance(line, str))
-    return value if isinstance(value, str) else ""
+    """Return text that the format keeps as one string or as a list of lines; half a character becomes U+FFFD."""
+    text = value if isinstance(value, str) else "".join(line for line in _list(value) if isinstance(line, str))
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _source(cell: dict[str, Any]) -> str:
@@ -78,10 +94,10 @@ def _rendered(cells: list[dict[str, Any]], language: str) -> Iterator[str]:
             continue
         if cell.get("cell_type") != "code":
             level = cell.get("level") if cell.get("cell_type") == "heading" else None
-            yield f"{'#' * level} {source}" if isinstance(level, int) else source
+            yield f"{'#' * min(level, MAX_HEADING)} {source}" if isinstance(level, int) and level > 0 else source
             continue
         yield f"```{language}\n{source}\n```"
-        printed = "\n".join(filter(None, map(_printed, cell.get("outputs") or []))).strip()
+        printed = "\n".join(filter(None, map(_printed, _list(cell.get("outputs"))))).strip()
         if printed:
             yield f"```output\n{printed}\n```"
 

@@ -73,7 +73,10 @@ class WarcSlice:
     def _document(self, record: Any, number: int, identity: str, url: str) -> Document | Dropped:
         place = {"source": NAME, "file": self.path, "line": number, "url": url, "date": record.headers.get("WARC-Date") or ""}
         if record.record_type == WarcRecordType.conversion:
-            text = record.reader.read(MAX_BYTES).decode("utf-8", errors="replace").replace("\0", "").strip()
+            raw = record.reader.read(MAX_BYTES + 1)
+            if len(raw) > MAX_BYTES:
+                raise ValueError(f"page too large: over {MAX_BYTES} bytes")
+            text = raw.decode("utf-8", errors="replace").replace("\0", "").strip()
             if not text:
                 raise ValueError("page without text")
             language = (record.headers.get("WARC-Identified-Content-Language") or "").split(",")[0]

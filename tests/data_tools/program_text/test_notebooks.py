@@ -34,10 +34,26 @@ def test_cells_become_text_in_order_with_what_they_printed() -> None:
     assert found.language == "python"
 
 
+def test_what_jupyter_writes_though_json_has_no_word_for_it() -> None:
+    cell = code("import sympy  # \ud83d", {"output_type": "display_data", "data": {"application/json": float("nan")}})
+    assert read_notebook(b"\xef\xbb\xbf" + notebook(cell)).text == "```python\nimport sympy  # \ufffd\n```"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"outputs": 5}, {"outputs": {"a": 1}}, {"outputs": [5, {"data": ["x"]}, {"data": {"text/plain": {}}}]}, {"metadata": 1}],
+)
+def test_a_cell_with_a_broken_part_keeps_the_others(broken: dict[str, object]) -> None:
+    assert read_notebook(notebook({**code("x = 1"), **broken}, metadata=[])).text == "```python\nx = 1\n```"
+
+
 def test_format_3_and_another_language() -> None:
     cells = [{"cell_type": "heading", "level": 2, "source": "T"}, {"cell_type": "code", "input": "1 + 1", "outputs": []}]
     old = json.dumps({"worksheets": [{"cells": cells}], "nbformat": 3}).encode()
     assert read_notebook(old).text == "## T\n\n```python\n1 + 1\n```"
+    cells[0]["level"] = 10**12
+    old = json.dumps({"worksheets": [{"cells": cells}, {"cells": 7}], "nbformat": 3}).encode()
+    assert read_notebook(old).text.startswith("###### T\n")
     julia = notebook(code("x = 1"), metadata={"kernelspec": {"language": "julia"}})
     assert read_notebook(julia).language == "julia"
 

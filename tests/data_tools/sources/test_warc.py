@@ -7,6 +7,7 @@ import pytest
 import zstandard
 
 from data_tools.prepare import run
+from data_tools.sources import warc
 from megatron_mathcoder.config.errors import DataError
 from tests.data_tools.test_prepare import rows_of
 
@@ -106,6 +107,18 @@ def test_a_body_in_an_unknown_encoding_is_dropped_and_the_next_record_is_read(tm
     reasons = [row["reason"] for row in rows_of(tmp_path / "o/dropped")]
     assert reasons[0] == "unreadable content: ValueError: content encoding 'secret' is not known"
     assert len(reasons) == 2
+
+
+def test_a_text_that_is_too_large_is_dropped_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warc, "MAX_BYTES", 100)
+    texts = [b"y" * 100, b"n" * 101]
+    head = "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Type: text/plain\r\nContent-Length: "
+    (tmp_path / "a.warc.wet").write_bytes(b"".join(f"{head}{len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n" for text in texts))
+    given = [str(tmp_path / "a.warc.wet"), "--source", "warc", "--output", str(tmp_path / "o"), "--max-reject-fraction", "0.5"]
+    assert run([*given, "--workers", "1"]) == 0
+    assert [row["text"] for row in rows_of(tmp_path / "o/documents")] == ["y" * 100 + "\n"]
+    (row,) = rows_of(tmp_path / "o/dropped")
+    assert row["reason"] == "unreadable content: ValueError: page too large: over 100 bytes"
 
 
 def test_a_torn_archive_keeps_what_stands_before(tmp_path: Path) -> None:
