@@ -119,7 +119,7 @@ def _files_below(root: Path) -> Iterator[Path]:
         real = os.path.realpath(name)
         beside = {"dropped"} if "documents" in folders else set()
         open_ones = [each for each in folders if each not in beside and not _is_passed_over(each)]
-        open_ones.sort(key=lambda each: (os.path.islink(os.path.join(name, each)), each))
+        open_ones.sort(key=lambda each: ((Path(name) / each).is_symlink(), each))
         folders[:] = [] if real in seen else open_ones
         if real not in seen:
             yield from (Path(name) / each for each in files if not each.startswith("."))

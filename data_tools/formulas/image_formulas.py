@@ -71,7 +71,10 @@ def _latex_in_address(source: str) -> str:
     """Return the LaTeX in the address of an image service, or ""."""
     if not _SERVICE.search(source):
         return ""
-    query = parse_qs(urlsplit(source).query, keep_blank_values=True)
+    try:
+        query = parse_qs(urlsplit(source).query, keep_blank_values=True)
+    except ValueError:
+        return ""
     for key in ("latex", "chl", "tex", "eq"):
         if query.get(key):
             return query[key][0]

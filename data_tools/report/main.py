@@ -9,8 +9,9 @@ from pathlib import Path
 
 from data_tools.arguments import add_inputs, add_workers, output_path
 from data_tools.parts import atomic_file
+from data_tools.report.components import find_components
 from data_tools.report.page import html_page
-from data_tools.report.survey import find_components, survey
+from data_tools.report.survey import survey
 from megatron_mathcoder.config.errors import DataError
 
 
@@ -28,7 +29,7 @@ def run(argv: list[str]) -> int:
     for root in roots:
         if not root.is_dir():
             raise DataError(f"input {str(root)!r} is not a folder; name what mathcoder prepare or data has made")
-    components = [survey(name, folders, roots, options.workers) for name, folders in find_components(roots).items()]
+    components = [survey(component, options.workers) for component in find_components(roots)]
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(options.output) as stream:
         stream.write(html_page(options.title, components).encode())

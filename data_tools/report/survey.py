@@ -1,9 +1,9 @@
 """Reads what the stages left of one component and counts it.
 
-Decides: which folders belong together (``STAGE/COMPONENT`` below a recipe's folder, or a folder on its own), that the last
-stage's documents are the component, and what is counted: documents, tokens, lengths, languages, licences, domains, formulas,
-scores, drops. An annotated sample is beside the stages, not one of them (``rounds.py``).
-Does not: draw (``page.py``), or tokenize: tokens come from the manifests of ``mathcoder tokenize``.
+Decides: that the last stage's documents are the component, and what is counted: documents, tokens, lengths, languages, licences,
+domains, formulas, scores, drops.
+Does not: find the folders (``components.py``), draw (``page.py``), or tokenize: tokens come from the manifests of ``mathcoder
+tokenize``.
 """
 
 from collections import Counter
@@ -17,13 +17,12 @@ from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
 from data_tools.pool import Report, run_tasks
 from data_tools.progress import Progress
+from data_tools.report.components import ComponentFolders, stage_name
 from data_tools.report.manifests import read_json
 from data_tools.report.rounds import Round, find_rounds
 from data_tools.rows import Row, RowReader
 from megatron_mathcoder.config.errors import DataError
 
-STAGES = ("prepare", "filter", "execute", "decontaminate", "dedup")
-BESIDE = ("annotate",)
 SAMPLES = 3
 SAMPLE_CHARACTERS = 300
 LANGUAGE_CHARACTERS = 2000
@@ -103,41 +102,22 @@ class ComponentSurvey:
         return sum(n for stage in self.stages for kind, n in stage.reasons.items() if DUPLICATE in kind or "copy" in kind)
 
 
-def find_components(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """Return each component's stage folders in order. Raises DataError when there is none."""
-    found: dict[str, list[Path]] = {}
-    for folder in folders:
-        manifests = [folder / "manifest.json"] if (folder / "documents").is_dir() else sorted(folder.rglob("manifest.json"))
-        for manifest in manifests:
-            if (manifest.parent / "documents").is_dir() and ".partial" not in str(manifest) and not _is_beside(manifest):
-                found.setdefault(manifest.parent.name, []).append(manifest.parent)
-    if not found:
-        named = ", ".join(map(str, folders))
-        raise DataError(
-            f"{named} holds no folder with documents/ and manifest.json; name what mathcoder prepare or data has made"
-        )
-    return {name: sorted(paths, key=_stage_order) for name, paths in found.items()}
-
-
-def _is_beside(manifest: Path) -> bool:
-    return read_json(manifest).get("stage") in BESIDE
-
-
-def _stage_order(folder: Path) -> tuple[int, str]:
-    name = read_json(folder / "manifest.json").get("stage", "")
-    return (STAGES.index(name) if name in STAGES else len(STAGES), str(folder))
-
-
-def survey(name: str, folders: Sequence[Path], roots: Sequence[Path], workers: int) -> ComponentSurvey:
-    """Count one component."""
-    stages = [_stage(folder) for folder in folders]
-    parts = sorted((folders[-1] / "documents").glob("*.jsonl*"))
+def survey(component: ComponentFolders, workers: int) -> ComponentSurvey:
+    """Count one component. Raises DataError when its documents are fewer, or more, than its manifest says."""
+    stages = [_stage(folder) for folder in component.folders]
+    parts = sorted((component.folders[-1] / "documents").glob("*.jsonl*"))
     content = Content()
-    with Progress(f"report {name}", sum(part.stat().st_size for part in parts), "documents") as progress:
+    with Progress(f"report {component.title}", sum(part.stat().st_size for part in parts), "documents") as progress:
         done = dict(run_tasks(_count_part, [str(part) for part in parts], workers, progress, workers == 1))
     for index in range(len(parts)):
         content.add(done[index])
-    return ComponentSurvey(name, stages, content, _tokens(name, roots), find_rounds(name, roots))
+    if content.documents != stages[-1].documents:
+        raise DataError(
+            f"{stages[-1].folder} has {content.documents} documents that can be read, but {stages[-1].documents} by its "
+            f"manifest; make it again with --overwrite"
+        )
+    tokens, rounds = _tokens(component.name, component.roots), find_rounds(component.name, component.roots)
+    return ComponentSurvey(component.title, stages, content, tokens, rounds)
 
 
 def _tokens(name: str, roots: Sequence[Path]) -> dict[str, int]:
@@ -163,10 +143,7 @@ def _stage(folder: Path) -> StageSurvey:
                 _count_score(scores, row.value.get("score"))
     documents_in, documents, dropped = (int(manifest.get(key) or 0) for key in ("documents_in", "documents", "dropped"))
     reasons = manifest.get("dropped_by_reason") or {}
-    name = str(manifest.get("stage", folder.parent.name))
-    # A recipe's folders of two rounds are called filter-1 and filter-2.
-    name = folder.parent.name if folder.parent.name.startswith(f"{name}-") else name
-    return StageSurvey(name, folder, documents_in, documents, dropped, reasons, samples, scores, manifest)
+    return StageSurvey(stage_name(folder), folder, documents_in, documents, dropped, reasons, samples, scores, manifest)
 
 
 def _count_part(path: str, report: Report) -> Content:
@@ -196,7 +173,7 @@ def _count(content: Content, text: str, metadata: Any) -> None:
     is_code = translated or kind in PROGRAM_KINDS
     content.languages["program text" if is_code else str(known.get("language") or _language(text))] += 1
     content.licences[str(provenance.get("licence") or "not stated")[:60]] += 1
-    if domain := urlsplit(str(provenance.get("url") or "")).hostname:
+    if domain := _domain(str(provenance.get("url") or "")):
         content.domains[domain] += 1
     # Of a translated document these numbers are those of the page that it was made from.
     if not translated:
@@ -214,6 +191,13 @@ def _count(content: Content, text: str, metadata: Any) -> None:
 def _count_score(bins: Counter[int], score: Any) -> None:
     if isinstance(score, int | float) and 0 <= score <= 1:
         bins[min(int(score * SCORE_BINS), SCORE_BINS - 1)] += 1
+
+
+def _domain(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _number(value: Any) -> int:

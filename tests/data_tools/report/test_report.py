@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,6 +28,7 @@ ROWS = [
     },
     {
         "text": "<script>alert('no')</script> and $x^2$ are words of this text, which is in English.",
+        "url": "http://[no address/",
         "language": "en",
     },
     {"text": ""},
@@ -137,6 +139,27 @@ def test_a_sample_of_labels_is_no_stage_and_a_round_shows_its_evaluation(tmp_pat
 def test_folders_of_documents_are_components_too(folder: Path) -> None:
     assert run([str(folder / "prepare/synthetic"), "--output", str(folder / "b.html"), "--workers", "1"]) == 0
     assert "not tokenized" in (folder / "b.html").read_text()
+
+
+def test_inputs_with_components_of_one_name_are_told_apart(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = str(folder / "prepare/synthetic"), str(folder / "dedup/synthetic")
+    assert run([first, second, "--output", str(tmp_path / "stages.html"), "--workers", "1"]) == 0
+    assert "1 components, 3 documents" in capsys.readouterr().out
+    assert prepare([str(folder / "in.jsonl"), "--output", str(tmp_path / "synthetic"), "--max-reject-fraction", "0.5"]) == 0
+    monkeypatch.chdir(tmp_path / "synthetic")
+    assert run([first, ".", "--output", str(tmp_path / "two.html"), "--workers", "1"]) == 0
+    assert "2 components, 6 documents" in capsys.readouterr().out
+    assert "synthetic (.)" in visible((tmp_path / "two.html").read_text())
+
+
+def test_documents_that_have_gone_are_said(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "prepare/synthetic", tmp_path / "in")
+    (part,) = (tmp_path / "in/documents").iterdir()
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"documents that can be read, but 3 by its manifest; make it again with --overwrite"):
+        run([str(tmp_path / "in"), "--output", str(tmp_path / "r.html"), "--workers", "1"])
 
 
 def test_what_a_person_gets_wrong(tmp_path: Path) -> None:
