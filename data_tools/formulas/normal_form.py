@@ -8,9 +8,8 @@ Does not: do algebra, or know a document's own commands unless they are given.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from data_tools.formulas.own_commands import LINE_COMMENT, Command, expand
 from data_tools.formulas.symbols import FUNCTIONS
 
 _DROPPED_NAMES = """
@@ -125,22 +124,11 @@ _STARRED = (r"\operatorname", r"\hspace", r"\vspace", r"\tag")
 _DIMENSION = re.compile(
     r"\\(?:[hm]skip|m?kern)\s*-?[\d.]+\s*[a-z]{2}(?:\s*(?:plus|minus)\s*[\d.]+\s*[a-z]{2})*|\\intertext\{[^{}]*\}"
 )
-_COMMENT = re.compile(r"(?<!\\)%[^\n]*\n?[ \t]*")
-MAX_EXPANSIONS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A document's own command: number of arguments, its text with ``#1`` …, the first argument's default (None: has none)."""
-
-    arguments: int
-    text: str
-    default: str | None = None
 
 
 def normal_form(latex: str, commands: Mapping[str, Command] | None = None) -> str:
     """Return the normal form, as tokens parted by spaces."""
-    text = _COMMENT.sub("", latex)
+    text = LINE_COMMENT.sub("", latex)
     if commands:
         text = expand(text, commands)
     text = _ENVIRONMENT.sub(lambda match: "" if match[2] in _LAYOUT else rf"\{match[1]}{match[2].rstrip('*')} ", text)
@@ -239,123 +227,3 @@ def _without_loose_braces(tokens: list[str]) -> list[str]:
         groups[-1] += group
         awaited[-1] = _ARGUMENTS.get(token, max(0, awaited[-1] - 1))
     return [token for group in groups for token in group]
-
-
-_DEFINITION = re.compile(
-    r"\\(?P<kind>(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator|DeclareRobustCommand|def)\s*\*?\s*"
-    r"(?:\{\s*(?P<braced>\\[A-Za-z]+|\\.)\s*\}|(?P<bare>\\[A-Za-z]+|\\.))\s*"
-)
-
-
-_COMMAND_NAME = re.compile(r"\\[A-Za-z]+|\\.", re.DOTALL)
-
-
-def defined_commands(source: str) -> dict[str, Command]:
-    """Return the commands that a LaTeX source defines."""
-    found: dict[str, Command] = {}
-    text = _COMMENT.sub("", source)
-    for match in _DEFINITION.finditer(text):
-        name = match["braced"] or match["bare"]
-        position, count, default = match.end(), 0, None
-        if match["kind"] == "def":
-            arguments = re.compile(r"((?:#\d)*)\s*").match(text, position)
-            count, position = (arguments[1].count("#"), arguments.end()) if arguments else (0, position)
-        elif number := re.compile(r"\[(\d)\]\s*(?:\[([^\]]*)\])?\s*").match(text, position):
-            count, default, position = int(number[1]), number[2], number.end()
-        body, _ = group_at(text, position)
-        if body is not None:
-            text_of_command = rf"\mathrm{{{body}}}" if match["kind"] == "DeclareMathOperator" else body
-            found[name] = Command(count, text_of_command, default)
-    return found
-
-
-def used_commands(text: str, commands: Mapping[str, Command]) -> dict[str, list[Any]]:
-    """Return those of ``commands`` that a text uses, or that one of them uses, as JSON data: [arguments, text, default]."""
-    used: dict[str, list[Any]] = {}
-    open_texts = [text]
-    while open_texts:
-        names = set(_COMMAND_NAME.findall(open_texts.pop())) & commands.keys() - used.keys()
-        for name in sorted(names):
-            command = commands[name]
-            used[name] = [command.arguments, command.text, command.default]
-            open_texts.append(command.text)
-    return used
-
-
-def commands_from(data: object) -> dict[str, Command]:
-    """Return the commands that ``used_commands`` wrote; of what else a row may have under that name, none."""
-    found: dict[str, Command] = {}
-    for name, fields in data.items() if isinstance(data, dict) else ():
-        match fields:
-            case [int(arguments), str(text), None | str() as default] if _COMMAND_NAME.fullmatch(name):
-                found[name] = Command(arguments, text, default)
-    return found
-
-
-def group_at(text: str, position: int) -> tuple[str | None, int]:
-    """Return what is in the braces that open at ``position`` and the position after them; None without any."""
-    if position >= len(text) or text[position] != "{":
-        return None, position
-    depth = 0
-    index = position
-    while index < len(text):
-        char = text[index]
-        if char == "\\":
-            index += 2
-            continue
-        depth += (char == "{") - (char == "}")
-        index += 1
-        if depth == 0:
-            return text[position + 1 : index - 1], index
-    return None, position
-
-
-def expand(text: str, commands: Mapping[str, Command]) -> str:
-    """Replace the document's own commands by what they stand for, a bounded number of times."""
-    pattern = re.compile(
-        "|".join(
-            re.escape(name) + ("(?![A-Za-z])" if name[-1].isalpha() else "") for name in sorted(commands, key=len, reverse=True)
-        )
-    )
-    position = 0
-    for _ in range(MAX_EXPANSIONS):
-        match = pattern.search(text, position)
-        if match is None:
-            break
-        command = commands[match[0]]
-        end = match.end()
-        values: list[str] = []
-        if command.default is not None:
-            optional = re.compile(r"\s*\[([^\]]*)\]").match(text, end)
-            values.append(optional[1] if optional else command.default)
-            end = optional.end() if optional else end
-        while len(values) < command.arguments:
-            value, end = _argument_at(text, end)
-            values.append(value)
-        body = _filled(command.text, values)
-        if match[0] in body:
-            # It refers to the command that it redefines.
-            position = match.start() + len(body)
-        text = f"{text[: match.start()]}{{{body}}}{text[end:]}"
-    return text
-
-
-def _filled(text: str, values: list[str]) -> str:
-    """Put the arguments in the place of ``#1`` …; a command in front of one stays apart from it."""
-
-    def value(match: re.Match[str]) -> str:
-        number = int(match[2])
-        given = values[number - 1] if 0 < number <= len(values) else ""
-        return f"{match[1]} {given}" if match[1] else given
-
-    return re.sub(r"(\\[A-Za-z]+)?#(\d)", value, text)
-
-
-def _argument_at(text: str, position: int) -> tuple[str, int]:
-    match = re.compile(r"\s*").match(text, position)
-    position = match.end() if match else position
-    group, end = group_at(text, position)
-    if group is not None:
-        return group, end
-    token = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL).match(text, position)
-    return (token[0], token.end()) if token else ("", position)

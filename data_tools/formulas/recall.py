@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_tools.formulas.find import DISPLAY_ENVIRONMENTS, Formula, find_formulas
-from data_tools.formulas.normal_form import Command, defined_commands, normal_form
+from data_tools.formulas.latex_source import without_comments, without_listings
+from data_tools.formulas.normal_form import normal_form
+from data_tools.formulas.own_commands import Command, defined_commands
 from megatron_mathcoder.config.errors import DataError
 
 _BODY = re.compile(r"\\begin\{document\}(.*?)(?:\\end\{document\}|\Z)", re.DOTALL)
-_COMMENT = re.compile(r"(?<!\\)%[^\n]*")
-_VERBATIM = re.compile(r"\\begin\{(verbatim|lstlisting|comment)\*?\}.*?\\end\{\1\*?\}|\\verb\*?(\W).*?\2", re.DOTALL)
 _LINE = re.compile(r"\\\\(?:\s*\[[^\]]*\])?|\\cr\b")
 
 
@@ -48,7 +48,7 @@ def truth_formulas(source: str) -> tuple[list[Formula], dict[str, Command]]:
     """Return the formulas in a LaTeX source's body, and the commands it defines."""
     commands = defined_commands(source)
     body = _BODY.search(source)
-    text = _VERBATIM.sub(" ", _COMMENT.sub("", body[1] if body else source))
+    text = without_listings(without_comments(body[1] if body else source))
     return [formula for formula in find_formulas(text) if formula.latex.strip()], commands
 
 

@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from data_tools.arguments import add_inputs, positive_int
 from data_tools.document import Document, Dropped
 from data_tools.formulas.find import count_formulas
-from data_tools.formulas.normal_form import Command, defined_commands, group_at, used_commands
+from data_tools.formulas.latex_source import without_comments
+from data_tools.formulas.own_commands import Command, defined_commands, group_at, used_commands
 from data_tools.inputs import find_files
+from data_tools.reading_limit import ReadingStopped, reading_limit
 from data_tools.sources.pdf import licence_in
 from data_tools.sources.repetition import skip_repetitions
 from data_tools.sources.whole_files import SourceFile, WholeFiles
@@ -27,6 +29,7 @@ SUFFIXES = (".tex", ".ltx")
 TOO_SHORT = "too short"
 READ_BY_ANOTHER = "part of a main file"
 MAX_DEPTH = 20
+MAX_FILES = 10_000
 MAX_CHARACTERS = 64 * 2**20
 
 _INPUT = re.compile(
@@ -36,24 +39,8 @@ _INPUT = re.compile(
 _TWO_ARGUMENTS = frozenset(["import", "subimport", "inputfrom", "includefrom", "subinputfrom", "subincludefrom"])
 _MAIN = re.compile(r"^[^%\n]*\\documentclass\s*(?:\[[^\]]*\])?\s*\{(?!subfiles)", re.MULTILINE)
 _BEGIN, _END = re.compile(r"\\begin\{document\}"), re.compile(r"\\end\{document\}")
-_VERBATIM = re.compile(r"\\begin\{(verbatim|lstlisting|minted|alltt)\*?\}.*?\\end\{\1\*?\}|\\verb\*?([^\w\s]).*?\2", re.DOTALL)
-_LINE_COMMENT = re.compile(r"^[ \t]*%[^\n]*\n|(?<!\\)((?:\\\\)*)%[^\n]*", re.MULTILINE)
-_BLOCK_COMMENT = re.compile(r"\\begin\{comment\}.*?\\end\{comment\}|\\iffalse\b.*?\\fi\b", re.DOTALL)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _TITLE = re.compile(r"\\title\s*(?:\[[^\]]*\]\s*)?(?=\{)")
-
-
-def without_comments(source: str) -> str:
-    """Return LaTeX without comments; a percent sign in verbatim text is none."""
-    parts, position = [], 0
-    for match in _VERBATIM.finditer(source):
-        parts += [_uncommented(source[position : match.start()]), match[0]]
-        position = match.end()
-    return "".join([*parts, _uncommented(source[position:])])
-
-
-def _uncommented(text: str) -> str:
-    return _BLOCK_COMMENT.sub("", _LINE_COMMENT.sub(lambda match: match[1] or "", text))
 
 
 @dataclass(slots=True)
@@ -70,8 +57,8 @@ class _Book:
         source = without_comments(path.read_text(encoding="utf-8", errors="replace"))
         self.read.append(path.as_posix())
         self.characters += len(source)
-        if depth > MAX_DEPTH or self.characters > MAX_CHARACTERS:
-            raise ValueError(f"input nested deeper than {MAX_DEPTH} files or longer than {MAX_CHARACTERS} characters")
+        if depth > MAX_DEPTH or len(self.read) > MAX_FILES or self.characters > MAX_CHARACTERS:
+            raise ValueError(f"input of over {MAX_FILES} files, {MAX_DEPTH} levels or {MAX_CHARACTERS} characters")
         defined = defined_commands(source)
         self.commands |= defined
         macros = macros | {name: command.text for name, command in defined.items() if not command.arguments}
@@ -123,14 +110,14 @@ class LatexReader:
     def read(self, file: SourceFile) -> Iterator[Document | Dropped]:
         """Yield the file's document, or why it is dropped. Raises ValueError for input without end."""
         if file.path in self.parts:
-            yield Dropped(file.path, READ_BY_ANOTHER, file.path, 0)
+            yield Dropped(file.name, READ_BY_ANOTHER, file.name, 0)
             return
         source = Path(file.path).read_text(encoding="utf-8", errors="replace")
         book = _Book()
         text, skipped = skip_repetitions(_BLANK_LINES.sub("\n\n", book.body(Path(file.path), {})).strip())
         if "\0" in text or len(text) < self.min_characters:
             reason = "NUL character in text" if "\0" in text else f"{TOO_SHORT}: {len(text)} characters"
-            yield Dropped(file.path, reason, file.path, 0)
+            yield Dropped(file.name, reason, file.name, 0)
             return
         title = _TITLE.search(source)
         about = {
@@ -141,23 +128,24 @@ class LatexReader:
             "commands": used_commands(text, book.commands),
         }
         licence = licence_in(source + text)
-        provenance = {"source": NAME, "file": file.path} | ({"licence": licence} if licence else {})
+        provenance = {"source": NAME, "file": file.name} | ({"licence": licence} if licence else {})
         metadata = {"kind": "textbook", "formulas": count_formulas(text), **{key: value for key, value in about.items() if value}}
-        yield Document(file.path, text + "\n", metadata | {"provenance": provenance})
+        yield Document(file.name, text + "\n", metadata | {"provenance": provenance})
 
 
 def files_read_by_main_files(paths: list[str]) -> frozenset[str]:
     """Return those of ``paths`` that a main file among them reads."""
     read: set[str] = set()
     for path in paths:
-        source = Path(path).read_text(encoding="utf-8", errors="replace")
-        if _MAIN.search(source):
-            book = _Book()
-            try:
-                book.body(Path(path), {})
-            except ValueError:
-                continue
-            read |= {Path(name).resolve().as_posix() for name in book.read[1:]}
+        book = _Book()
+        try:
+            with reading_limit():
+                if _MAIN.search(Path(path).read_text(encoding="utf-8", errors="replace")):
+                    book.body(Path(path), {})
+        except (OSError, ValueError, ReadingStopped):
+            # Reading it as a document will end the same way, and then it is dropped with its reason.
+            continue
+        read |= {Path(name).resolve().as_posix() for name in book.read[1:]}
     return frozenset(path for path in paths if Path(path).resolve().as_posix() in read)
 
 

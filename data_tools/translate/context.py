@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from data_tools.formulas.normal_form import Command
+from data_tools.formulas.own_commands import Command
 from data_tools.translate.expression import Node, applied_functions, free_symbols, is_literal
 
 REACH_CHARACTERS = 600

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from data_tools.formulas.normal_form import Command
+from data_tools.formulas.own_commands import Command
 from data_tools.translate.expression import Node
 from data_tools.translate.latex_tokens import LatexError, Token
 

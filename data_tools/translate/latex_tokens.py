@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from data_tools.formulas.normal_form import Command, expand
+from data_tools.formulas.own_commands import Command, expand
 
 MAX_TOKENS = 400
 

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 
-from data_tools.formulas.normal_form import Command, defined_commands
+from data_tools.formulas.own_commands import Command, defined_commands
 from data_tools.translate.claims import claim_of
 from data_tools.translate.computation import Completion, Computation, Unparsed
 from data_tools.translate.congruences import congruence_of

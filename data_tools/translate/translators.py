@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
-from data_tools.formulas.normal_form import commands_from
+from data_tools.formulas.own_commands import commands_from
 from data_tools.llm.interface import Reply, Request, Sampling
 from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog

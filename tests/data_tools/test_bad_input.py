@@ -18,11 +18,13 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_tools.formulas.latex_source import without_comments
+from data_tools.formulas.own_commands import defined_commands
 from data_tools.prepare import run
 from data_tools.program_text.imports import MATHS_PACKAGES, imported_packages
 from data_tools.program_text.notebooks import read_notebook
 from data_tools.reading_limit import ReadingStopped, reading_limit
-from data_tools.sources.latex import without_comments
+from data_tools.sources import latex
 from data_tools.sources.pdf_text import open_pdf
 from data_tools.sources.repetition import skip_repetitions
 from data_tools.sources.web_page import MAX_TAGS, read_page
@@ -156,6 +158,28 @@ def test_a_compressed_page_that_grows_without_end_is_cut_off(tmp_path: Path) -> 
     assert run(given) == 0
     (row,) = rows_of(tmp_path / "o/dropped")
     assert "page too large: over 16777216 bytes" in row["reason"]
+    assert len(rows_of(tmp_path / "o/documents")) == 1
+
+
+def test_what_is_opened_in_latex_and_never_closed_costs_one_look() -> None:
+    """Looked for from each beginning anew, these ends would take minutes."""
+    opened = r"\begin{verbatim}\iffalse\begin{comment} %" + "\n"
+    assert without_comments(opened * 30_000) == opened.replace("%", "") * 30_000
+    assert defined_commands(r"\def\a{" * 3000) == {}
+
+
+def test_inputs_that_multiply_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 18 files reads the next one three times: 400 million readings."""
+    monkeypatch.setattr(latex, "MAX_FILES", 100)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/main.tex").write_text(r"\documentclass{a}\begin{document}\input{f0}\end{document}")
+    (tmp_path / "in/z.tex").write_bytes(GOOD["latex"][1])
+    for number in range(18):
+        (tmp_path / f"in/f{number}.tex").write_text(rf"\input{{f{number + 1}}}" * 3)
+    given = [str(tmp_path / "in"), "--source", "latex", "--output", str(tmp_path / "o"), "--max-reject-fraction", "1"]
+    assert run([*given, "--workers", "1"]) == 0
+    dropped = {Path(row["file"]).name: row["reason"] for row in rows_of(tmp_path / "o/dropped")}
+    assert dropped["main.tex"].startswith("unreadable content: ValueError: input of over 100 files")
     assert len(rows_of(tmp_path / "o/documents")) == 1
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.formulas.normal_form import defined_commands, normal_form
+from data_tools.formulas.normal_form import normal_form
+from data_tools.formulas.own_commands import defined_commands
 from data_tools.formulas.recall import Recall, measure, run
 from megatron_mathcoder.config.errors import DataError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.formulas.normal_form import Command, commands_from, used_commands
+from data_tools.formulas.own_commands import Command, commands_from, used_commands
 from data_tools.translate.computation import Computation
 from data_tools.translate.symbolic import translate
 
