@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from checkpoints_convert.dtypes import DTYPES
-from checkpoints_convert.hf_config_keys import DEFAULT_ROPE_THETA, DEFAULTS, IRRELEVANT, REQUIRED
+from checkpoints_convert.hf_config_keys import DEFAULT_ROPE_THETA, DEFAULTS, IRRELEVANT, KINDS, REQUIRED, ROPE_KEYS
 from checkpoints_convert.llama_family import FAMILIES, QWEN2, Family
 from checkpoints_convert.tokenizer_files import Tokenizer
 from megatron_mathcoder.config.architectures import ARCHITECTURES
@@ -50,6 +50,7 @@ def read_config(config: dict[str, Any]) -> tuple[Family, ModelConfig]:
     for key in MAPPED.keys() - {"head_dim"}:
         _check_number(family, given, key)
     given.setdefault("head_dim", given["hidden_size"] // given["num_attention_heads"])
+    _check_number(family, given, "head_dim")
     theta, factor = _rope(given)
     model = ModelConfig(
         architecture=family.model_type,
@@ -69,17 +70,19 @@ def read_config(config: dict[str, Any]) -> tuple[Family, ModelConfig]:
 
 def _family(config: dict[str, Any]) -> Family:
     names = config.get("architectures") or []
-    family = FAMILIES.get(names[0]) if len(names) == 1 else None
+    family = next((FAMILIES[name] for name in FAMILIES if names == [name]), None)
     if family is None or config.get("model_type") != family.model_type:
         raise CheckpointError(
             f"config.json: architectures {names} with model_type {config.get('model_type')!r}; known are "
             + ", ".join(f"{name} ({family.model_type})" for name, family in FAMILIES.items())
+            + "; another model cannot be imported, and one of these must say so"
         )
     return family
 
 
 def _check_key(key: str, value: Any) -> None:
-    """Refuse a key that is not known, and a value that changes what the model computes."""
+    """Refuse a key that is not known, and a value that changes what the model computes or is of another kind than it has."""
+    _check_kind(key, value)
     if key in REQUIRED:
         allowed, reason = REQUIRED[key]
         if value not in allowed:
@@ -91,20 +94,36 @@ def _check_key(key: str, value: Any) -> None:
         )
 
 
+def _check_kind(key: str, value: Any) -> None:
+    """Refuse a value of another JSON kind than its key has."""
+    if key in KINDS and value is not None and type(value) not in KINDS[key][0]:
+        raise CheckpointError(f"config.json: {key} = {value!r}; it must be {KINDS[key][1]}, correct it")
+
+
 def _check_number(family: Family, given: dict[str, Any], key: str) -> None:
     """Refuse a mapped key that is missing or no number of its kind."""
     if key not in given:
         raise CheckpointError(f"config.json: {key} is missing; every {family.hf_class} has one, get the file again")
-    wanted = {"rms_norm_eps": float, "initializer_range": float, "tie_word_embeddings": bool}.get(key, int)
-    if type(given[key]) is not wanted or given[key] < 0:
-        raise CheckpointError(f"config.json: {key} = {given[key]!r}; it must be a {wanted.__name__} of 0 or more, correct it")
+    if key == "tie_word_embeddings":
+        right, wanted = type(given[key]) is bool, "true or false"
+    elif key in ("rms_norm_eps", "initializer_range"):
+        right, wanted = type(given[key]) in (int, float) and given[key] >= 0, "a number of 0 or more"
+    else:
+        right, wanted = type(given[key]) is int and given[key] >= 1, "a whole number of 1 or more"
+    if not right:
+        raise CheckpointError(f"config.json: {key} = {given[key]!r}; it must be {wanted}, correct it")
 
 
 def _rope(given: dict[str, Any]) -> tuple[int, float]:
     """(theta, llama3 factor or 0) from either spelling."""
     new, old = given.get("rope_parameters") or {}, given.get("rope_scaling") or {}
     scaling = new or old
-    thetas = [spelling["rope_theta"] for spelling in (new, given) if "rope_theta" in spelling] or [DEFAULT_ROPE_THETA]
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    if kind not in ("default", "llama3"):
+        raise CheckpointError(f"config.json: rope type {kind!r}; Megatron's GPT model computes default and llama3 only")
+    for key, value in (old | new).items():
+        _check_rope_key(key, value)
+    thetas = [each["rope_theta"] for each in (new, given) if each.get("rope_theta") is not None] or [DEFAULT_ROPE_THETA]
     theta = thetas[0]
     if thetas[-1] != theta:
         raise CheckpointError(
@@ -112,17 +131,23 @@ def _rope(given: dict[str, Any]) -> tuple[int, float]:
         )
     if int(theta) != theta:
         raise CheckpointError(f"config.json: rope_theta = {theta!r}; Megatron takes whole numbers only")
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind == "default":
         return int(theta), 0.0
-    if kind != "llama3":
-        raise CheckpointError(f"config.json: rope type {kind!r}; Megatron's GPT model computes default and llama3 only")
     for key, value in LLAMA3_ROPE.items():
         if scaling.get(key) != value:
             raise CheckpointError(
                 f"config.json: llama3 rope with {key} = {scaling.get(key)!r}; megatron-core has {value} built in"
             )
+    if scaling.get("factor") is None:
+        raise CheckpointError("config.json: llama3 rope without its factor; get the file again")
     return int(theta), float(scaling["factor"])
+
+
+def _check_rope_key(key: str, value: Any) -> None:
+    """Refuse a key of a rope object that is not known, and a rotation of a part of the head."""
+    if key not in ROPE_KEYS or (key in REQUIRED and value not in REQUIRED[key][0]):
+        raise CheckpointError(f"config.json: rope with {key} = {str(value)[:60]!r}; Megatron's GPT model has nothing like it")
+    _check_kind(key, value)
 
 
 def _window(family: Family, given: dict[str, Any]) -> int:
@@ -137,10 +162,10 @@ def _window(family: Family, given: dict[str, Any]) -> int:
             )
     elif family.model_type == "llama":
         window = 0
-    kinds = set(given.get("layer_types") or ())
-    if kinds - {"sliding_attention" if window else "full_attention"}:
+    kinds = sorted({str(kind) for kind in given.get("layer_types") or ()})
+    if kinds not in ([], ["sliding_attention" if window else "full_attention"]):
         raise CheckpointError(
-            f"config.json: layer_types {sorted(kinds)} with a window of {window or 'none'}; all layers must be alike"
+            f"config.json: layer_types {kinds} with a window of {window or 'none'}; all layers must be alike"
         )
     return int(window)
 

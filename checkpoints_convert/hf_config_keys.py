@@ -52,6 +52,25 @@ REQUIRED: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 """Key → the values under which the model is what Megatron builds, and why."""
 
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "architectures": ((list,), "a list with one name"),
+    "rope_theta": ((int, float), "a number"),
+    "rope_scaling": ((dict,), "an object"),
+    "rope_parameters": ((dict,), "an object"),
+    "sliding_window": ((int,), "a whole number"),
+    "use_sliding_window": ((bool,), "true or false"),
+    "max_window_layers": ((int,), "a whole number"),
+    "layer_types": ((list,), "a list"),
+    "factor": ((int, float), "a number"),
+    "partial_rotary_factor": ((int, float), "a number"),
+}
+"""What kind of value a key with a rule of its own has in JSON, null aside; the last two are of a rope object."""
+
+ROPE_KEYS = frozenset(
+    "rope_theta rope_type type factor partial_rotary_factor low_freq_factor high_freq_factor original_max_position_embeddings".split()
+)
+"""Keys of ``rope_scaling`` and ``rope_parameters`` that are read."""
+
 _IRRELEVANT = """
 _name_or_path _attn_implementation _attn_implementation_autoset attn_implementation transformers_version dtype
 torch_dtype use_cache pretraining_tp torchscript use_bfloat16 tf_legacy_loss return_dict return_dict_in_generate

@@ -18,6 +18,18 @@ from megatron_mathcoder.config.errors import CheckpointError
 INDEX_FILE = "model.safetensors.index.json"
 WEIGHTS = (INDEX_FILE, "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
 """Where weights are looked for, in this order."""
+OTHER_THINGS = (
+    ("adapter_config.json", "it holds an adapter; merge it into its model first (peft: merge_and_unload) and give that"),
+    ("*.gguf", "GGUF files are not read; take the model's safetensors"),
+    ("consolidated.*", "its weights are in their authors' own form; take the model in Hugging Face's"),
+    ("snapshots/*/config.json", "it is a download cache; give the folder in its snapshots/"),
+    ("model-*-of-*.safetensors", f"the weights are here and {INDEX_FILE} is not; get that too"),
+    ("pytorch_model-*-of-*.bin", "the weights are here and pytorch_model.bin.index.json is not; get that too"),
+    ("run.toml", "it is a run or a Megatron checkpoint; mathcoder export-hf makes a Hugging Face folder of it"),
+    ("model.toml", "it is a Megatron checkpoint; mathcoder export-hf makes a Hugging Face folder of it"),
+)
+"""What people give instead of a model folder, by a file it has, and what to do then."""
+LFS_POINTER = b"version https://git-lfs"
 BESIDE = re.compile(r"config\.json|generation_config\.json|.*\.index\.json|LICENSE.*|NOTICE.*|USE_POLICY.*")
 """Files beside the weights and the tokenizer that an import keeps, so that an export can give them back."""
 
@@ -38,11 +50,13 @@ def read_hf_folder(path: Path) -> HfFolder:
     tensors, or a file is cut or not what it says.
     """
     if not path.is_dir():
-        raise CheckpointError(f"{path}: no such folder; give a Hugging Face model folder (config.json and weights)")
-    config = read_json(path / "config.json", "give a Hugging Face model folder, it has a config.json")
+        what = "is a file" if path.is_file() else "no such folder"
+        raise CheckpointError(f"{path}: {what}; give a Hugging Face model folder (config.json and weights)")
+    what = next((what for pattern, what in OTHER_THINGS if any(path.glob(pattern))), "")
+    config = read_json(path / "config.json", what or "give a Hugging Face model folder, it has a config.json")
     start = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
     if start is None:
-        raise CheckpointError(f"{path}: no weights; a Hugging Face folder has one of {', '.join(WEIGHTS)}")
+        raise CheckpointError(f"{path}: no weights; {what or 'a Hugging Face folder has one of ' + ', '.join(WEIGHTS)}")
     weight_map = _weight_map(start) if start.name.endswith(".index.json") else None
     files = sorted(set(weight_map.values())) if weight_map is not None else [start.name]
     tensors: dict[str, StoredTensor] = {}
@@ -51,6 +65,9 @@ def read_hf_folder(path: Path) -> HfFolder:
         file = path / name
         if file.parent != path or not file.is_file():
             raise CheckpointError(f"{start}: names {name}, which is not there; get the missing file")
+        with file.open("rb") as stream:
+            if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise CheckpointError(f"{file}: a pointer of Git LFS in place of the file; fetch it with git lfs pull")
         if file.suffix == ".bin":
             found = read_bin(file)
         else:

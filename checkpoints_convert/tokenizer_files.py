@@ -18,6 +18,8 @@ NAMES = re.compile(
     r"chat_template.*|.*\.tiktoken"
 )
 """Files of a Hugging Face folder that belong to its tokenizer."""
+TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
+"""The first line of a tiktoken file: a token in base64, and its rank."""
 
 
 class Tokenizer(NamedTuple):
@@ -68,21 +70,21 @@ def _folder(path: Path) -> Tokenizer:
 
 
 def _json_vocabulary(content: bytes) -> dict[int, str]:
-    parsed = json.loads(content)
-    vocabulary = parsed["model"]["vocab"]
-    if isinstance(vocabulary, dict):
-        found = {index: text for text, index in vocabulary.items()}
-    else:
-        found = {index: text for index, (text, _) in enumerate(vocabulary)}
-    return found | {token["id"]: token["content"] for token in parsed.get("added_tokens") or ()}
+    try:
+        parsed = json.loads(content)
+        vocabulary = parsed["model"]["vocab"]
+        if isinstance(vocabulary, dict):
+            found = {index: text for text, index in vocabulary.items()}
+        else:
+            found = {index: text for index, (text, _) in enumerate(vocabulary)}
+        return found | {token["id"]: token["content"] for token in parsed.get("added_tokens") or ()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"tokenizer.json is not a Hugging Face tokenizer ({error}); give the file of the dataset") from None
 
 
 def _tokenizer_json(content: bytes, files: dict[str, bytes]) -> Tokenizer:
     """A bare ``tokenizer.json``: special tokens are known by the names every Llama-like tokenizer gives them."""
-    try:
-        vocabulary = _json_vocabulary(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"tokenizer.json is not a Hugging Face tokenizer ({error}); give the file of the dataset") from None
+    vocabulary = _json_vocabulary(content)
     by_text = {text: index for index, text in vocabulary.items()}
 
     def first(*names: str) -> tuple[int | None, str | None]:
@@ -107,7 +109,11 @@ def _tokenizer_json(content: bytes, files: dict[str, bytes]) -> Tokenizer:
 def _sentencepiece(path: Path) -> Tokenizer:
     try:
         model = sentencepiece_json.read_model(path)
-    except (ValueError, UnicodeDecodeError):
+    except ValueError as error:
+        if not TIKTOKEN_LINE.match(path.read_bytes()[:1024]):
+            raise CheckpointError(
+                f"tokenizer {path}: neither SentencePiece, nor a tokenizer.json, nor a tiktoken file; give the file of the dataset"
+            ) from error
         # Llama-3's own tokenizer.model is a tiktoken file; nothing of transformers reads it.
         warning = f"{path.name} is copied, but transformers cannot read it; give --tokenizer FOLDER with its tokenizer.json"
         return Tokenizer({path.name: path.read_bytes()}, warning=warning)

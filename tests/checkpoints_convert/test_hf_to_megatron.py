@@ -200,6 +200,13 @@ def mix_dtypes(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors")
 
 
+def put(folder: Path, name: str, content: bytes = b"") -> None:
+    """Leave ``name`` in a folder in place of its weights."""
+    (folder / "model.safetensors").unlink()
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
 def cut(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
@@ -234,6 +241,16 @@ def test_a_diverged_model_is_noticed_both_ways(value, dtype, hf_model, tmp_path)
         (lambda f: (f / "config.json").unlink(), r"config.json: missing; give a Hugging Face model folder"),
         (lambda f: (f / "config.json").write_text("{"), r"config.json: not JSON"),
         (lambda f: (f / "model.safetensors").unlink(), r"no weights; a Hugging Face folder has one of"),
+        (lambda f: put(f, "model-q4.gguf"), r"no weights; GGUF files are not read; take the model's safetensors"),
+        (lambda f: put(f, "adapter_config.json"), r"no weights; it holds an adapter; merge it into its model first"),
+        (lambda f: put(f, "consolidated.00.pth"), r"no weights; its weights are in their authors' own form"),
+        (lambda f: put(f, "model-00001-of-00002.safetensors"), r"model.safetensors.index.json is not; get that too"),
+        (lambda f: put(f, "snapshots/ab/config.json"), r"it is a download cache; give the folder in its snapshots/"),
+        (lambda f: put(f, "model.toml"), r"it is a Megatron checkpoint; mathcoder export-hf makes a Hugging Face folder of it"),
+        (
+            lambda f: put(f, "model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+            r"a pointer of Git LFS in place of the file; fetch it with git lfs pull",
+        ),
         (cut, r"model.safetensors: has \d+ bytes, its header says \d+; it is cut, get it again"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 100), r"not a safetensors file"),
         (
