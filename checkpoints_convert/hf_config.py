@@ -164,9 +164,7 @@ def _window(family: Family, given: dict[str, Any]) -> int:
         window = 0
     kinds = sorted({str(kind) for kind in given.get("layer_types") or ()})
     if kinds not in ([], ["sliding_attention" if window else "full_attention"]):
-        raise CheckpointError(
-            f"config.json: layer_types {kinds} with a window of {window or 'none'}; all layers must be alike"
-        )
+        raise CheckpointError(f"config.json: layer_types {kinds} with a window of {window or 'none'}; all layers must be alike")
     return int(window)
 
 

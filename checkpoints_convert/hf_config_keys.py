@@ -66,9 +66,8 @@ KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 """What kind of value a key with a rule of its own has in JSON, null aside; the last two are of a rope object."""
 
-ROPE_KEYS = frozenset(
-    "rope_theta rope_type type factor partial_rotary_factor low_freq_factor high_freq_factor original_max_position_embeddings".split()
-)
+ROPE_KEYS = {"rope_type", "type", "rope_theta", "factor", "partial_rotary_factor"}
+ROPE_KEYS |= {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}
 """Keys of ``rope_scaling`` and ``rope_parameters`` that are read."""
 
 _IRRELEVANT = """

@@ -47,6 +47,8 @@ class Part(NamedTuple):
 
 def check_layout(model: ModelConfig, layout: Layout) -> None:
     """Refuse a layout that Megatron cannot build. Raises ``CheckpointError``."""
+    if min(layout) < 1:
+        raise CheckpointError(f"tp {layout.tp}, pp {layout.pp}, vpp {layout.vpp}: each is a number of at least 1; choose others")
     rules = (
         (model.num_layers % (layout.pp * layout.vpp) == 0, f"num_layers {model.num_layers} is no multiple of pp × vpp"),
         (layout.vpp == 1 or layout.pp > 1, "vpp needs pp of 2 or more"),

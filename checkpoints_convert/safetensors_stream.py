@@ -75,7 +75,8 @@ def _tensor(name: str, entry: dict[str, Any], data_start: int, path: Path) -> St
     dtype, shape, (start, stop) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if dtype not in DTYPES:
         raise CheckpointError(
-            f"{path}: {name} is {dtype}; the bridge carries {', '.join(DTYPES)}, not quantised or integer weights; take the original model"
+            f"{path}: {name} is {dtype}; the bridge carries {', '.join(DTYPES)}, no quantised or integer weights; take the "
+            "original model"
         )
     if stop - start != prod(shape) * DTYPES[dtype].item_bytes:
         raise ValueError(f"{name} has {stop - start} bytes for shape {list(shape)}")

@@ -112,7 +112,7 @@ def _sentencepiece(path: Path) -> Tokenizer:
     except ValueError as error:
         if not TIKTOKEN_LINE.match(path.read_bytes()[:1024]):
             raise CheckpointError(
-                f"tokenizer {path}: neither SentencePiece, nor a tokenizer.json, nor a tiktoken file; give the file of the dataset"
+                f"tokenizer {path}: neither SentencePiece, a tokenizer.json nor a tiktoken file; give the file of the dataset"
             ) from error
         # Llama-3's own tokenizer.model is a tiktoken file; nothing of transformers reads it.
         warning = f"{path.name} is copied, but transformers cannot read it; give --tokenizer FOLDER with its tokenizer.json"

@@ -15,6 +15,7 @@ from megatron.core import parallel_state, tensor_parallel
 from megatron.core.process_groups_config import ProcessGroupCollection
 from torch.distributed.rendezvous import rendezvous
 
+from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.config.schema import ParallelSection
 from megatron_mathcoder.platforms.interface import Platform
 from megatron_mathcoder.platforms.ranks import START_SECONDS, Rank
@@ -28,13 +29,16 @@ def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, se
     """Form all process groups, seed the generators, and tear the groups down at exit.
 
     Tensor-parallel ranks share the default generator's seed, so that each takes its slice of the same initial matrix.
+
+    Raises:
+        PlatformError: the ranks cannot meet, because their port is taken.
     """
     timeout = timedelta(minutes=parallel.distributed_timeout_minutes)
     if rank.init_method:
-        # With a patience of its own: ranks do not start together, however soon a collective shall give up.
-        start = rendezvous(rank.init_method, rank.rank, rank.world_size, timeout=timedelta(seconds=START_SECONDS))
-        store, number, count = next(start)
-        dist.init_process_group(platform.collective_backend, store=store, rank=number, world_size=count, timeout=timeout)
+        store = _meet(rank)
+        dist.init_process_group(
+            platform.collective_backend, store=store, rank=rank.rank, world_size=rank.world_size, timeout=timeout
+        )
     else:
         dist.init_process_group(platform.collective_backend, store=dist.HashStore(), rank=0, world_size=1)
     try:
@@ -55,6 +59,25 @@ def process_groups(platform: Platform, parallel: ParallelSection, rank: Rank, se
     finally:
         parallel_state.destroy_model_parallel()
         dist.destroy_process_group()
+
+
+def _meet(rank: Rank) -> dist.Store:
+    """Return the store through which the ranks form their groups; one of them is its server.
+
+    It has a patience of its own: ranks do not start together, however soon a collective shall give up.
+    """
+    try:
+        store, _number, _count = next(
+            rendezvous(rank.init_method, rank.rank, rank.world_size, timeout=timedelta(seconds=START_SECONDS))
+        )
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        raise PlatformError(
+            f"{rank.init_method}: rank {rank.rank} cannot listen there, another process of this machine has the port; "
+            "set MASTER_PORT to a free one, the same on all ranks, or end that process"
+        ) from error
+    return store
 
 
 def sequence_chunks(length: int, context_group: dist.ProcessGroup) -> list[tuple[int, int]]:

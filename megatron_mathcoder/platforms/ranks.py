@@ -32,18 +32,21 @@ def read_rank() -> Rank:
     """Read the environment of torchrun, of srun, or of ``local_ranks``; a process started by hand is alone.
 
     Raises:
-        PlatformError: a launcher's variable is missing or no number.
+        PlatformError: a launcher's variable is missing, no number, or one that cannot be.
     """
     env = os.environ
-    if RENDEZVOUS_FILE in env:
-        return Rank(_int("RANK"), _int("LOCAL_RANK"), _int("WORLD_SIZE"), f"file://{env[RENDEZVOUS_FILE]}")
-    if "RANK" in env and "WORLD_SIZE" in env:
-        address, port = _str("MASTER_ADDR"), _int("MASTER_PORT")
-        return Rank(_int("RANK"), int(env.get("LOCAL_RANK", env["RANK"])), _int("WORLD_SIZE"), f"tcp://{address}:{port}")
     # A batch script has SLURM_NTASKS too, without being one of the tasks; only srun sets the step's variables.
-    if "SLURM_STEP_NUM_TASKS" in env and "SLURM_PROCID" in env:
-        return _slurm_rank()
-    return Rank(rank=0, local_rank=0, world_size=1, init_method="")
+    of_srun = "SLURM_STEP_NUM_TASKS" in env and "SLURM_PROCID" in env
+    if RENDEZVOUS_FILE in env:
+        rank = Rank(_int("RANK"), _int("LOCAL_RANK"), _int("WORLD_SIZE"), f"file://{env[RENDEZVOUS_FILE]}")
+    elif "RANK" in env and "WORLD_SIZE" in env:
+        local = _int("LOCAL_RANK") if "LOCAL_RANK" in env else _int("RANK")
+        rank = Rank(_int("RANK"), local, _int("WORLD_SIZE"), f"tcp://{_str('MASTER_ADDR')}:{_port('MASTER_PORT')}")
+    else:
+        rank = _slurm_rank() if of_srun else Rank(rank=0, local_rank=0, world_size=1, init_method="")
+    if not 0 <= rank.rank < rank.world_size:  # the others would wait for the one that is not among them
+        raise PlatformError(f"rank {rank.rank} of {rank.world_size}: ranks count from 0; start with torchrun or srun")
+    return rank
 
 
 def _slurm_rank() -> Rank:
@@ -52,8 +55,9 @@ def _slurm_rank() -> Rank:
         return Rank(rank=0, local_rank=0, world_size=1, init_method="")
     address = os.environ.get("MASTER_ADDR") or _first_host(_str("SLURM_STEP_NODELIST"))
     # Two jobs on one node must not meet, nor a requeued job its predecessor's dying ranks.
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    port = int(os.environ.get("MASTER_PORT") or 20000 + (_int("SLURM_JOB_ID") * 31 + restarts * 7) % 10000)
+    restarts = _int("SLURM_RESTART_COUNT") if "SLURM_RESTART_COUNT" in os.environ else 0
+    own = 20000 + (_int("SLURM_JOB_ID") * 31 + restarts * 7) % 10000
+    port = _port("MASTER_PORT") if os.environ.get("MASTER_PORT") else own
     return Rank(_int("SLURM_PROCID"), _int("SLURM_LOCALID"), world_size, f"tcp://{address}:{port}")
 
 
@@ -65,6 +69,12 @@ def _first_host(nodelist: str) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         raise PlatformError(f"SLURM_STEP_NODELIST = {nodelist!r}: scontrol cannot read it ({error}); set MASTER_ADDR") from error
     return names.split()[0]
+
+
+def _port(name: str) -> int:
+    if not 1 <= (value := _int(name)) <= 65535:
+        raise PlatformError(f"environment variable {name} = {value} is no port; set one from 1024 to 65535")
+    return value
 
 
 def _str(name: str) -> str:

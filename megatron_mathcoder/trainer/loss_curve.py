@@ -12,6 +12,7 @@ from megatron_mathcoder.config.errors import DataError, PlatformError
 from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE, read_rows
 
 PICTURE_FILE = "loss_curve.png"
+FORMATS = (".png", ".pdf", ".svg")
 SMOOTHING = 0.9
 """Weight of the past in the running mean."""
 
@@ -32,6 +33,8 @@ def run(argv: list[str]) -> int:
         )
     validations = read_rows(arguments.run_folder / VALIDATION_FILE)
     picture = arguments.output or arguments.run_folder / PICTURE_FILE
+    if picture.suffix not in FORMATS:
+        raise DataError(f"--output {picture}: must end in one of {', '.join(FORMATS)}; name a picture")
     draw(steps, validations, picture)
     for line in summary(steps, validations):
         print(line)
@@ -51,7 +54,7 @@ def summary(steps: list[dict[str, Any]], validations: list[dict[str, Any]]) -> l
 
 
 def draw(steps: list[dict[str, Any]], validations: list[dict[str, Any]], picture: Path) -> None:
-    """Write the picture as PNG.
+    """Write the picture, in the format that its name ends in.
 
     Raises:
         PlatformError: matplotlib is not installed.

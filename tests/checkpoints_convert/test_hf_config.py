@@ -135,7 +135,10 @@ def test_what_a_config_means(config, expected):
         ({"rope_theta": "1e4"}, r"rope_theta = '1e4'; it must be a number"),
         ({"rope_parameters": {"rope_theta": [1e4]}}, r"rope_theta = \[10000.0\]; it must be a number"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, r"rope with partial_rotary_factor = '0.5'"),
-        ({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}, r"rope with full_attention = .*; Megatron's GPT model has"),
+        (
+            {"rope_parameters": {"full_attention": {"rope_theta": 1e6}}},
+            r"rope with full_attention = .*; Megatron's GPT model has",
+        ),
         ({"rope_scaling": {"rope_type": "llama3", **LLAMA3_ROPE, "factor": None}}, r"llama3 rope without its factor"),
         (QWEN2 | {"use_sliding_window": True, "sliding_window": "9"}, r"sliding_window = '9'; it must be a whole number"),
         (QWEN2 | {"layer_types": "full_attention"}, r"layer_types = 'full_attention'; it must be a list"),

@@ -109,6 +109,7 @@ def test_files_beyond_4_gib_are_readable(tmp_path):
     [
         (["--tp", "2"], r"--tp, --pp and --vpp are for --format legacy; a torch_dist checkpoint loads at every layout"),
         (["--format", "legacy", "--tp", "3"], r"tp 3, pp 1, vpp 1: num_attention_heads 4 is no multiple of tp; choose others"),
+        (["--format", "legacy", "--tp", "0"], r"tp 0, pp 1, vpp 1: each is a number of at least 1; choose others"),
         (["--format", "legacy", "--pp", "3"], r"num_layers 4 is no multiple of pp × vpp"),
         (["--format", "legacy", "--vpp", "2"], r"vpp needs pp of 2 or more"),
     ],

@@ -106,7 +106,10 @@ def written(path: Path, text: str) -> Path:
     [
         (lambda folder, model: folder / "absent", r"absent: it does not exist; give its place now with --tokenizer PATH"),
         (lambda folder, model: folder, r"the folder has no tokenizer files"),
-        (lambda folder, model: written(folder / "t.bin", "\x01\x02 nothing"), r"neither SentencePiece, nor a tokenizer.json, nor"),
+        (
+            lambda folder, model: written(folder / "t.bin", "\x01\x02 nothing"),
+            r"neither SentencePiece, nor a tokenizer.json, nor",
+        ),
         (lambda folder, model: written(folder / "tokenizer.json", "{").parent, r"tokenizer.json is not a Hugging Face tokenizer"),
         (lambda folder, model: model, r"has 800 ids, the model's vocabulary 120; it is another model's tokenizer"),
     ],

@@ -6,6 +6,7 @@ from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.platforms.ranks import Rank, read_rank
 
 NAMES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "MATHCODER_RENDEZVOUS_FILE")
+TORCHRUN = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "host", "MASTER_PORT": "29500"}
 SLURM = {
     "SLURM_PROCID": "5",
     "SLURM_LOCALID": "1",
@@ -33,7 +34,7 @@ def test_alone(environment: pytest.MonkeyPatch) -> None:
 
 
 def test_torchrun(environment: pytest.MonkeyPatch) -> None:
-    set_all(environment, {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "host", "MASTER_PORT": "29500"})
+    set_all(environment, TORCHRUN)
     assert read_rank() == Rank(3, 1, 4, "tcp://host:29500")
 
 
@@ -72,9 +73,13 @@ def test_a_batch_script_is_no_rank(environment: pytest.MonkeyPatch) -> None:
             {"RANK": "zero", "WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_RANK": "0"},
             "RANK = 'zero' is no integer",
         ),
+        (TORCHRUN | {"LOCAL_RANK": "a"}, "LOCAL_RANK = 'a' is no integer"),
+        (TORCHRUN | {"RANK": "4"}, "rank 4 of 4: ranks count from 0"),
+        (TORCHRUN | {"MASTER_PORT": "70000"}, "MASTER_PORT = 70000 is no port; set one from 1024 to 65535"),
+        (SLURM | {"MASTER_PORT": "x"}, "MASTER_PORT = 'x' is no integer"),
     ],
 )
-def test_half_an_environment_is_named(environment: pytest.MonkeyPatch, values: dict[str, str], message: str) -> None:
+def test_an_environment_of_no_launcher_is_named(environment: pytest.MonkeyPatch, values: dict[str, str], message: str) -> None:
     set_all(environment, values)
     with pytest.raises(PlatformError, match=message):
         read_rank()
