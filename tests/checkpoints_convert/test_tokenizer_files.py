@@ -108,7 +108,7 @@ def written(path: Path, text: str) -> Path:
         (lambda folder, model: folder, r"the folder has no tokenizer files"),
         (
             lambda folder, model: written(folder / "t.bin", "\x01\x02 nothing"),
-            r"neither SentencePiece, nor a tokenizer.json, nor",
+            r"neither SentencePiece, a tokenizer.json nor",
         ),
         (lambda folder, model: written(folder / "tokenizer.json", "{").parent, r"tokenizer.json is not a Hugging Face tokenizer"),
         (lambda folder, model: model, r"has 800 ids, the model's vocabulary 120; it is another model's tokenizer"),
