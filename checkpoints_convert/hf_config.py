@@ -47,10 +47,10 @@ def read_config(config: dict[str, Any]) -> tuple[Family, ModelConfig]:
         _check_key(key, value)
     given = {key: value for key, value in (DEFAULTS[family.model_type] | config).items() if value is not None}
     given.setdefault("num_key_value_heads", given.get("num_attention_heads"))
-    for key in MAPPED.keys() - {"head_dim"}:
+    for key in MAPPED:
+        if key == "head_dim":
+            given.setdefault(key, given["hidden_size"] // given["num_attention_heads"])
         _check_number(family, given, key)
-    given.setdefault("head_dim", given["hidden_size"] // given["num_attention_heads"])
-    _check_number(family, given, "head_dim")
     theta, factor = _rope(given)
     model = ModelConfig(
         architecture=family.model_type,

@@ -10,6 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from megatron_mathcoder.config.errors import DataError
 
 END_BYTES = 1 << 20
 """Bytes hashed at each end of a ``.bin``: enough to see another order of documents, or other ones."""
@@ -37,10 +40,28 @@ class PartIdentity:
         return self.tokens, self.documents, self.ends_sha256
 
 
+def read_manifest(prefix: str) -> dict[str, Any]:
+    """Return the manifest that ``mathcoder tokenize`` left beside a dataset; empty for a stock Megatron dataset, which has none.
+
+    Raises:
+        DataError: it is torn, or names no tokenizer.
+    """
+    path = Path(f"{prefix}.manifest.json")
+    if not path.is_file():
+        return {}
+    try:
+        told = json.loads(path.read_text())
+        if {"path", "vocab_size"} <= told["tokenizer"].keys():
+            return dict(told)
+        reason = "it names no tokenizer"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise DataError(f"{path}: is no manifest of mathcoder tokenize ({reason}); tokenize again, or remove it to go without")
+
+
 def identify_part(name: str, prefix: str, tokens: int, documents: int) -> PartIdentity:
     """Read the marks of the dataset at ``prefix``, whose index says it has ``tokens`` in ``documents``."""
-    manifest = Path(f"{prefix}.manifest.json")
-    told = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    told = read_manifest(prefix)
     tokenizer = told.get("tokenizer", {})
     return PartIdentity(
         name=name,

@@ -7,7 +7,6 @@ NumPy's own searches would copy all of it first (0.16 GB for 20 million document
 Does not: choose the order of samples (``blend.py``), or decide what boundaries mean for attention (``batch.py``).
 """
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from megatron.core.datasets.indexed_dataset import IndexedDataset
 from numpy.typing import NDArray
 
 from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.config.index_header import read_index_header
+from megatron_mathcoder.dataset.part_identity import read_manifest
 
 
 class Sample(NamedTuple):
@@ -45,10 +46,13 @@ def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
     actual = Path(prefix + ".bin").stat().st_size
     if actual == 0:
         raise DataError(f"dataset {prefix}: it holds no token; give mathcoder tokenize documents with text")
+    broken = DataError(f"dataset {prefix}: {prefix}.idx is no whole Megatron index; run mathcoder tokenize again")
+    if read_index_header(Path(prefix + ".idx")) is None:  # a dataset that fails half made is a second error when it is collected
+        raise broken
     try:
         dataset = IndexedDataset(prefix)
-    except (AssertionError, ValueError) as error:
-        raise DataError(f"dataset {prefix}: {prefix}.idx is no Megatron index ({error}); run mathcoder tokenize again") from error
+    except AssertionError as error:  # its arrays contradict each other
+        raise broken from error
     expected = _total_tokens(dataset) * dataset.index.dtype_size
     if actual != expected:
         raise DataError(f"dataset {prefix}: its .bin has {actual} bytes, its .idx needs {expected}; run mathcoder tokenize again")
@@ -56,11 +60,9 @@ def open_dataset(prefix: str, vocab_size: int) -> IndexedDataset:
 
 
 def _check_tokenizer(prefix: str, vocab_size: int) -> None:
-    manifest = Path(prefix + ".manifest.json")
-    if not manifest.is_file():  # a stock Megatron dataset has none; TokenStream.sample checks the ids it reads
-        return
-    tokenizer = json.loads(manifest.read_text())["tokenizer"]
-    if tokenizer["vocab_size"] > vocab_size:
+    tokenizer = read_manifest(prefix).get("tokenizer")
+    # A stock Megatron dataset has none; TokenStream.sample checks the ids it reads.
+    if tokenizer and tokenizer["vocab_size"] > vocab_size:
         raise DataError(
             f"dataset {prefix}: made with {tokenizer['path']} of {tokenizer['vocab_size']} pieces, more than "
             f"model.vocab_size = {vocab_size}; use the model's own tokenizer, or set model.vocab_size"

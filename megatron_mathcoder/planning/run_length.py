@@ -6,20 +6,15 @@ the count is right to a few samples.
 """
 
 import math
-import struct
 from pathlib import Path
 
 from megatron_mathcoder.config.architectures import padded_vocab_size, parameter_count
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.config.index_header import read_index_header
 from megatron_mathcoder.config.schema import BlendPart, RunConfig
 from megatron_mathcoder.planning.weights import DTYPE_BYTES, MOMENT_BYTES
 
-IDX_HEADER = struct.Struct("<9sQB")
-"""Magic, version and dtype code at the start of an .idx file."""
-IDX_MAGIC = b"MMIDIDX\x00\x00"
-TOKEN_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 8: 2}
-"""Bytes of a token by megatron-core's dtype code."""
 STORED_MASTER_BYTES = 4
 """A checkpoint holds fp32 masters whatever the precision."""
 
@@ -48,13 +43,12 @@ def _blend_tokens(config: RunConfig) -> float:
 
 
 def _part_tokens(part: BlendPart) -> int:
-    with Path(f"{part.prefix}.idx").open("rb") as file:
-        header = file.read(IDX_HEADER.size)
-    if len(header) == IDX_HEADER.size:
-        magic, _version, code = IDX_HEADER.unpack(header)
-        if magic == IDX_MAGIC and code in TOKEN_BYTES:
-            return Path(f"{part.prefix}.bin").stat().st_size // TOKEN_BYTES[code]
-    raise DataError(f"{part.prefix}.idx: is no Megatron index; write it with `mathcoder tokenize`, or give --epoch-tokens")
+    header = read_index_header(Path(f"{part.prefix}.idx"))
+    if header is None:
+        raise DataError(
+            f"{part.prefix}.idx: is no whole Megatron index; write it with `mathcoder tokenize`, or give --epoch-tokens"
+        )
+    return Path(f"{part.prefix}.bin").stat().st_size // header.token_bytes
 
 
 def checkpoint_bytes(config: RunConfig) -> int:

@@ -1,5 +1,6 @@
 """An epoch of a stream gives every token once as an input and once as a label; broken datasets are named."""
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.dataset.token_stream import TokenStream, open_dataset, split_at_document
-from tests.dataset.conftest import DOCUMENT_LENGTH, TOKENS
+from tests.dataset.conftest import DOCUMENT_LENGTH, DOCUMENTS, TOKENS
 
 VOCAB = 2000
 
@@ -62,10 +63,32 @@ def test_truncated_bin(write: Callable[..., str]) -> None:
         open_dataset(prefix, VOCAB)
 
 
-def test_not_an_index(write: Callable[..., str]) -> None:
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"something else entirely",
+        lambda whole: b"",
+        lambda whole: whole[:20],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-1],
+        lambda whole: whole[:-8] + (DOCUMENTS + 1).to_bytes(8, "little"),
+    ],
+)
+def test_not_an_index(damage: Callable[[bytes], bytes], write: Callable[..., str]) -> None:
     prefix = write("a")
-    Path(prefix + ".idx").write_bytes(b"something else entirely")
-    with pytest.raises(DataError, match="is no Megatron index"):
+    index = Path(prefix + ".idx")
+    index.write_bytes(damage(index.read_bytes()))
+    with pytest.raises(DataError, match="is no whole Megatron index; run mathcoder tokenize again"):
+        open_dataset(prefix, VOCAB)
+    gc.collect()
+
+
+@pytest.mark.parametrize("text", ["", '{"tokens": 1', "[]", "{}", '{"tokenizer": "x"}', '{"tokenizer": {}}'])
+def test_not_a_manifest(text: str, write: Callable[..., str]) -> None:
+    prefix = write("a")
+    Path(prefix + ".manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"a.manifest.json: is no manifest of mathcoder tokenize .*; tokenize again, or remove it"):
         open_dataset(prefix, VOCAB)
 
 

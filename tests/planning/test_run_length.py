@@ -47,7 +47,7 @@ def test_a_file_that_is_no_index_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         run_steps(config)
     assert str(caught.value) == (
-        f"{tmp_path / 'x'}.idx: is no Megatron index; write it with `mathcoder tokenize`, or give --epoch-tokens"
+        f"{tmp_path / 'x'}.idx: is no whole Megatron index; write it with `mathcoder tokenize`, or give --epoch-tokens"
     )
 
 
