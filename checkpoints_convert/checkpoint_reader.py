@@ -11,7 +11,7 @@ from checkpoints_convert.stored_tensor import StoredTensor
 from checkpoints_convert.torch_dist import read_torch_dist
 from megatron_mathcoder.config.checksums import damaged_files, read_checksums
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import checkpoints_in, find_checkpoint
+from megatron_mathcoder.config.run_folder import checkpoints_meant, find_checkpoint
 from megatron_mathcoder.config.schema import ModelConfig
 
 
@@ -25,9 +25,7 @@ def find_good_checkpoint(path: Path) -> Path:
 
     Raises ``CheckpointError`` when there is none, or the only one that ``path`` means is damaged.
     """
-    newest = find_any_checkpoint(path)
-    candidates = [newest] if newest == path else checkpoints_in(newest.parent)[::-1]
-    for checkpoint in candidates:
+    for checkpoint in [path] if legacy_folder(path) is not None else checkpoints_meant(path):
         damaged = damaged_files(checkpoint, sorted(read_checksums(checkpoint).items()))
         if not damaged:
             return checkpoint

@@ -4,7 +4,8 @@ Decides: what a checkpoint holds (weights, optimizer, counters, the resolved rec
 format with the optimizer in its fully reshardable form, so that any layout reads what any other wrote.
 Does not: choose when to save, or what to do with a bad checkpoint.
 
-A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so a torn save is never taken for a checkpoint.
+A save goes to ``iter_N.partial`` and is renamed when everything is on disk, so a torn save is never taken for a checkpoint. What
+it leaves is as large as one, and the next save removes it.
 """
 
 import contextlib
@@ -24,7 +25,14 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from megatron_mathcoder.config.checksums import checksum, damaged_files, read_checksums, write_checksums
 from megatron_mathcoder.config.errors import CheckpointError
-from megatron_mathcoder.config.run_folder import PARTIAL_SUFFIX, RUN_FILE, checkpoint_name, checkpoint_step, checkpoints_in
+from megatron_mathcoder.config.run_folder import (
+    PARTIAL_SUFFIX,
+    RUN_FILE,
+    checkpoint_name,
+    checkpoint_step,
+    checkpoints_in,
+    torn_saves,
+)
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.model.gpt import CausalLM
 from megatron_mathcoder.platforms.checkpoint_writer import FileWriters, keep_results_in_process
@@ -85,7 +93,8 @@ class CheckpointFiles:
         final = self.folder / checkpoint_name(step)
         partial = final.with_name(final.name + PARTIAL_SUFFIX)
         if dist.get_rank() == 0:
-            shutil.rmtree(partial, ignore_errors=True)
+            for torn in torn_saves(self.folder):
+                shutil.rmtree(torn)
             partial.mkdir(parents=True)
         dist.barrier()
         content: dict[str, Any] = {**_sharded_weights(chunks), "counters": counters}
@@ -163,17 +172,16 @@ def _naming(final: Path) -> Iterator[None]:
         ) from error
 
 
-def newest_sound_checkpoint(folder: Path, say: Callable[[str], None], last_step: int | None = None) -> Path | None:
-    """Return the newest checkpoint in ``folder`` whose files are as they were written, or None if there is no checkpoint.
+def newest_sound_checkpoint(found: Sequence[Path], key: str, say: Callable[[str], None]) -> Path | None:
+    """Return the first of the checkpoints ``found``, newest first, whose files are as they were written; None of none.
 
-    A collective: each rank reads its share of the files. ``say`` is told of every damaged one, on every rank. With
-    ``last_step``, checkpoints after that step do not count.
+    A collective: each rank reads its share of the files. ``say`` is told of every damaged one, on every rank. ``key`` of the
+    recipe named the folder they are in. Imported checkpoints have no checksums, ``verify-hf`` reads them.
 
     Raises:
         CheckpointError: there are checkpoints, and all are damaged.
     """
-    found = [path for path in checkpoints_in(folder) if last_step is None or checkpoint_step(path) <= last_step]
-    for path in reversed(found):
+    for path in found:
         share = sorted(read_checksums(path).items())[dist.get_rank() :: dist.get_world_size()]
         shares: list[list[str]] = [[] for _ in range(dist.get_world_size())]
         dist.all_gather_object(shares, damaged_files(path, share))
@@ -182,7 +190,8 @@ def newest_sound_checkpoint(folder: Path, say: Callable[[str], None], last_step:
             return path
         say(f"checkpoint {path}: {', '.join(damaged)} is not what was written (checksum); taking the checkpoint before")
     if found:
-        raise CheckpointError(f"{folder}: all {len(found)} checkpoints are damaged; restore one, or choose another run.folder")
+        what = f"all {len(found)} checkpoints are" if len(found) > 1 else f"{found[0].name}, the only checkpoint, is"
+        raise CheckpointError(f"{found[0].parent}: {what} damaged; restore one, or choose another {key}")
     return None
 
 

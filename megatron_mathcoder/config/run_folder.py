@@ -11,7 +11,7 @@ Does not: read or write weights; trainer, converter and launcher share these nam
     RUN/events.jsonl                  one row per skipped step and per rewind
     RUN/rewound.jsonl                 rows of metrics.jsonl and validation.jsonl that a rewind took back
     RUN/checkpoints/iter_0000100/     a checkpoint: megatron-core's files, run.toml and checksums.json
-    RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read
+    RUN/checkpoints/iter_0000200.partial/   a save that never finished; never read, and removed by the next save
     RUN/hf/iter_0000100/              a checkpoint exported in the background, for transformers and vLLM
     RUN/logs/rank-1.log               output of local ranks other than 0
     RUN/logs/export-iter_0000100.log  what an export said
@@ -23,10 +23,11 @@ Does not: read or write weights; trainer, converter and launcher share these nam
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from megatron_mathcoder.config.errors import CheckpointError
+from megatron_mathcoder.config.errors import CheckpointError, DataError
 
 RUN_FILE = "run.toml"
 DATA_FILE = "data.json"
@@ -47,11 +48,25 @@ LAST_WRITTEN_FILE = "metadata.json"
 _NAME = re.compile(r"iter_(\d{7,})")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a JSONL file of a run; a last line torn by a kill is left out. A missing file has no rows."""
+def read_rows(path: Path, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Read a JSONL file of a run, whose rows have at least ``columns``; a last line torn by a kill is left out.
+
+    A missing file has no rows.
+
+    Raises:
+        DataError: another line is no such row.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    rows = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            rows.append({**json.loads(line)})
+        except (ValueError, TypeError):
+            raise DataError(f"{path}: line {number} is no JSON object; the file is damaged, restore it or take it away") from None
+        if missing := [column for column in columns if column not in rows[-1]]:
+            raise DataError(f"{path}: line {number} has no {missing[0]!r}, which every row of a run has; give a run's folder")
+    return rows
 
 
 def checkpoint_name(step: int) -> str:
@@ -82,8 +97,22 @@ def newest_checkpoint(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def torn_saves(folder: Path) -> list[Path]:
+    """Return what saves that never finished have left in a ``checkpoints`` folder."""
+    return sorted(folder.glob(f"iter_*{PARTIAL_SUFFIX}"))
+
+
 def find_checkpoint(path: Path) -> Path:
     """Return the checkpoint that ``path`` means: itself, or the newest of a run folder or of its ``checkpoints`` folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    return checkpoints_meant(path)[0]
+
+
+def checkpoints_meant(path: Path) -> list[Path]:
+    """Return what ``find_checkpoint`` may take when the newest are damaged: the same, and those before it, newest first.
 
     Raises:
         CheckpointError: there is none.
@@ -91,13 +120,14 @@ def find_checkpoint(path: Path) -> Path:
     if not path.exists():
         raise CheckpointError(f"checkpoint {path}: it does not exist; give a run folder, its checkpoints/ or one iter_ folder")
     if is_checkpoint(path):
-        return path
+        return [path]
     if path.suffix == PARTIAL_SUFFIX:
         raise CheckpointError(f"checkpoint {path}: its save was never finished; take an older iter_ folder")
-    newest = (checkpoints_in(path / CHECKPOINTS) or checkpoints_in(path))[-1:]
-    if not newest:
+    found = checkpoints_in(path / CHECKPOINTS) or checkpoints_in(path)
+    if not found:
+        of_hugging_face = "this is a Hugging Face folder, of which mathcoder import-hf makes a checkpoint"
         raise CheckpointError(
             f"checkpoint {path}: no finished checkpoint is in it (an iter_ folder with {LAST_WRITTEN_FILE}); "
-            "give a run folder, its checkpoints/ or one iter_ folder"
+            + (of_hugging_face if (path / "config.json").is_file() else "give a run folder, its checkpoints/ or one iter_ folder")
         )
-    return newest[0]
+    return found[::-1]

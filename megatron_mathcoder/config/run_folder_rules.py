@@ -11,7 +11,7 @@ from pathlib import Path
 from megatron_mathcoder.config.architectures import parameter_count
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.resume_rules import changes, may_always_change
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE, torn_saves
 from megatron_mathcoder.config.schema import RunConfig
 
 CHECKPOINT_BYTES_PER_PARAMETER = {"bf16": 14, "fp32": 12}
@@ -24,10 +24,19 @@ def check_run_folder(folder: Path, config: RunConfig) -> None:
     Raises:
         ConfigError: the first broken rule.
     """
-    free_bytes = shutil.disk_usage(_nearest_existing(folder)).free
-    for error in (run_folder_is_a_folder(folder), run_folder_is_writable(folder), disk_holds_a_checkpoint(config, free_bytes)):
+    for error in (
+        run_folder_is_a_folder(folder),
+        run_folder_is_writable(folder),
+        disk_holds_a_checkpoint(config, free_bytes(folder)),
+    ):
         if error:
             raise ConfigError(error)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what a run may write into ``folder``: what its disk has free, and what torn saves hold, which the next removes."""
+    torn = [path for save in torn_saves(folder / CHECKPOINTS) for path in save.rglob("*")]
+    return shutil.disk_usage(_nearest_existing(folder)).free + sum(path.stat().st_blocks * 512 for path in torn)
 
 
 def check_no_other_run(folder: Path, saved: RunConfig, config: RunConfig) -> None:

@@ -9,7 +9,7 @@ so fast that nothing could be written.
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,21 @@ class AttemptLog:
             stream.write(json.dumps(event | asdict(row)).encode() + b"\n")
 
     def read(self) -> list[Attempt]:
-        """Return all attempts, oldest first."""
+        """Return all attempts, oldest first.
+
+        Raises:
+            MathCoderError: the file is no record of attempts.
+        """
         attempts: list[Attempt] = []
-        for row in read_rows(self.path):
+        for row in read_rows(self.path, ["event", "time"]):
             event, at = row.pop("event"), row.pop("time")
-            if event == "start":
-                attempts.append(Attempt(start=Start(**row), started=at, end=None, ended=0.0))
-            elif attempts:
-                attempts[-1] = Attempt(start=attempts[-1].start, started=attempts[-1].started, end=End(**row), ended=at)
+            try:
+                if event == "start":
+                    attempts.append(Attempt(start=Start(**row), started=at, end=None, ended=0.0))
+                elif attempts:
+                    attempts[-1] = replace(attempts[-1], end=End(**row), ended=at)
+            except TypeError as error:
+                raise LaunchError(f"{self.path}: no record of this version's attempts ({error}); take it away") from None
         return attempts
 
     def finished(self) -> bool:

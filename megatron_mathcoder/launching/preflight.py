@@ -5,7 +5,6 @@ Does not: submit anything. Each check returns its line or raises the error that 
 """
 
 import math
-import shutil
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +21,7 @@ from megatron_mathcoder.config.run_folder import (
     newest_checkpoint,
     read_rows,
 )
-from megatron_mathcoder.config.run_folder_rules import check_run_folder
+from megatron_mathcoder.config.run_folder_rules import check_run_folder, free_bytes
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.launching.site import Site, seconds
 from megatron_mathcoder.planning.layouts import cost, gib
@@ -79,9 +78,8 @@ def check_disk(config: RunConfig) -> str:
     """
     folder = Path(config.run.folder)
     check_run_folder(folder, config)
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free, needed = shutil.disk_usage(nearest).free, 2 * checkpoint_bytes(config)
-    said = f"two checkpoints take {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are free in {nearest}"
+    free, needed = free_bytes(folder), 2 * checkpoint_bytes(config)
+    said = f"two checkpoints take {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are free for them in {folder}"
     if free < needed:
         raise LaunchError(f'run.folder = "{folder}": {said}; free space or choose another folder')
     return said
@@ -99,8 +97,6 @@ def check_memory(config: RunConfig, site: Site, nodes: int) -> str:
         raise LaunchError(
             f'platform.name = "{config.platform.name}": {site.file} names no GPU; set GPU there, or platform.name = "cpu"'
         )
-    if config.parallel.context_parallel_size > 1:
-        return f"not planned: parallel.context_parallel_size = {config.parallel.context_parallel_size}"
     machine = machine_of(site, nodes)
     layout = cost(config, machine)
     said = f"{gib(layout.memory.peak)} of {gib(machine.usable_bytes)} on each {site.gpu}, by mathcoder plan"
@@ -152,9 +148,9 @@ def check_time(config: RunConfig, site: Site, nodes: int, lead: int) -> str:
 
 def seconds_of_a_step(config: RunConfig, site: Site, nodes: int) -> tuple[float, str]:
     """Return the seconds of a step and where they are from: the run's own metrics, else the plan; 0 where neither knows."""
-    rows = read_rows(Path(config.run.folder) / METRICS_FILE)[-50:]
+    rows = read_rows(Path(config.run.folder) / METRICS_FILE, ["seconds"])[-50:]
     if rows:
         return median(row["seconds"] for row in rows), "measured in this run"
-    if site.gpu and config.platform.name != "cpu" and config.parallel.context_parallel_size == 1:
+    if site.gpu and config.platform.name != "cpu":
         return cost(config, machine_of(site, nodes)).step.total, "planned"
     return 0.0, ""

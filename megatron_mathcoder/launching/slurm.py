@@ -16,6 +16,8 @@ from megatron_mathcoder.config.errors import LaunchError
 REQUEUE_TRIES = 5
 REQUEUE_PAUSE_SECONDS = 5.0
 """A controller that restarts is back within seconds; after that the job ends with its status, and a person sees it."""
+UNREACHABLE = ("unable to contact slurm controller", "configuration source")
+"""Parts of what sbatch says where it finds no cluster, in lower case."""
 
 
 def is_here() -> bool:
@@ -88,6 +90,8 @@ def _call(command: Sequence[str], remedy: str) -> str:
         raise LaunchError(f"{command[0]}: no such command here; submit on a login node of the Slurm cluster") from None
     if answer.returncode != 0:
         reason = " ".join(answer.stderr.split()) or f"status {answer.returncode}"
+        if any(words in reason.lower() for words in UNREACHABLE):
+            remedy = "submit on a login node of the cluster, while its controller answers (scontrol ping)"
         raise LaunchError(f"{reason}; {remedy}")
     # --test-only answers on standard error.
     return answer.stdout + answer.stderr

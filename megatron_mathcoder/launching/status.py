@@ -56,7 +56,7 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("folder", type=Path, help="a run folder")
     parser.add_argument("--json", action="store_true", help="print JSON, in seconds")
-    parser.add_argument("--check", action="store_true", help="status 1 unless every job in the folder has finished")
+    parser.add_argument("--check", action="store_true", help="status 1 unless every job in the folder, or the run, has finished")
     arguments = parser.parse_args(argv)
     folder: Path = arguments.folder
     jobs = {name: AttemptLog(folder, name).read() for name in job_names(folder)}
@@ -65,8 +65,14 @@ def run(argv: list[str]) -> int:
         raise LaunchError(f"{folder}: no run is here ({METRICS_FILE}, {RUN_FILE} or attempts/); give a recipe's run.folder")
     progress = read_progress(folder, jobs.get("train", []), time.time()) if (folder / RUN_FILE).is_file() else None
     print(json.dumps(as_json(progress, jobs, waiting), indent=2) if arguments.json else as_text(folder, progress, jobs, waiting))
-    finished = not waiting and all(attempts and outcome(attempts) == FINISHED for attempts in jobs.values())
-    return int(arguments.check and not finished)
+    return int(arguments.check and not is_finished(progress, jobs, waiting))
+
+
+def is_finished(progress: "Progress | None", jobs: dict[str, list[Attempt]], waiting: str) -> bool:
+    """Return whether every job has finished; a run that no job has started, whether it is at its last step."""
+    if not jobs and not waiting:
+        return progress is not None and progress.step == progress.steps
+    return not waiting and all(attempts and outcome(attempts) == FINISHED for attempts in jobs.values())
 
 
 def not_started(folder: Path, jobs: dict[str, list[Attempt]]) -> str:
@@ -78,7 +84,7 @@ def not_started(folder: Path, jobs: dict[str, list[Attempt]]) -> str:
 def read_progress(folder: Path, attempts: list[Attempt], now: float) -> Progress:
     """Read a run folder as it is at ``now``, seconds since 1970."""
     config = load_run_file(folder / RUN_FILE)
-    rows = read_rows(folder / METRICS_FILE)
+    rows = read_rows(folder / METRICS_FILE, ["step", "loss", "seconds", "tokens_per_second"])
     recent = rows[-RECENT_STEPS:]
     step_seconds = median(row["seconds"] for row in recent) if recent else None
     rate = median(row["tokens_per_second"] for row in recent) if recent else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from megatron_mathcoder.config.errors import LaunchError, MathCoderError
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.launching import preflight, slurm, submission
+from megatron_mathcoder.launching.attempts import needed_names
 from megatron_mathcoder.launching.site import read_site, seconds
 
 
@@ -63,7 +64,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Return the arguments.
 
     Raises:
-        LaunchError: there is no node to run on.
+        LaunchError: there is no node to run on, or a need is none.
     """
     parser = argparse.ArgumentParser(
         prog="mathcoder submit",
@@ -84,6 +85,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--site", type=Path, default=submission.REPOSITORY / submission.SITE_FILE, help="another cluster_env.sh")
     parser.add_argument("--dry-run", action="store_true", help="make all checks and print the command; copy and submit nothing")
     arguments = parser.parse_args(argv)
+    for need in arguments.needs:
+        needed_names(need)
     if arguments.nodes < 1:
         raise LaunchError(f"--nodes {arguments.nodes}: must be at least 1")
     return arguments

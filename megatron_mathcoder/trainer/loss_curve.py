@@ -12,6 +12,7 @@ from megatron_mathcoder.config.errors import DataError, PlatformError
 from megatron_mathcoder.config.run_folder import METRICS_FILE, VALIDATION_FILE, read_rows
 
 PICTURE_FILE = "loss_curve.png"
+COLUMNS = ("step", "loss", "consumed_tokens")
 FORMATS = (".png", ".pdf", ".svg")
 SMOOTHING = 0.9
 """Weight of the past in the running mean."""
@@ -26,7 +27,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"picture to write (default: RUN_FOLDER/{PICTURE_FILE})")
     arguments = parser.parse_args(argv)
     # A step that was skipped has changed no weight; its loss may be none.
-    steps = [row for row in read_rows(arguments.run_folder / METRICS_FILE) if not row.get("skipped")]
+    steps = [row for row in read_rows(arguments.run_folder / METRICS_FILE, COLUMNS) if not row.get("skipped")]
     if not steps:
         raise DataError(
             f"{arguments.run_folder}: {METRICS_FILE} is missing or empty; give the folder of a run that has made a step"

@@ -15,7 +15,7 @@ from megatron_mathcoder.config.errors import TrainingError
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, LOGS, find_checkpoint
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, LOGS, checkpoints_in, checkpoints_meant
 from megatron_mathcoder.config.schema import RunConfig
 
 if TYPE_CHECKING:
@@ -111,8 +111,11 @@ def build_trainer(
 
     folder = Path(config.run.folder)
     is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
-    resumed = newest_sound_checkpoint(folder / CHECKPOINTS, print if is_writer else _say_nothing)
-    loads_weights = bool(resumed or config.checkpoint.initial)
+    say = print if is_writer else _say_nothing
+    resumed = newest_sound_checkpoint(checkpoints_in(folder / CHECKPOINTS)[::-1], "run.folder", say)
+    initial = None
+    if config.checkpoint.initial and not resumed:
+        initial = newest_sound_checkpoint(checkpoints_meant(Path(config.checkpoint.initial)), "checkpoint.initial", say)
     total_steps = steps_of_run(config, blend)
     check_steps(config, total_steps)
     changes = check_start(config, blend, resumed, total_steps)
@@ -121,13 +124,13 @@ def build_trainer(
         config.model,
         config.parallel,
         config.training,
-        initialize=not loads_weights,
+        initialize=not (resumed or initial),
         free_sent_tensors=platform.sends_from_queue,
     )
     kernels = choose_kernels(config.platform, platform, config.training.precision)
     chunks = build_chunks(config.model, transformer, groups, kernels, platform.device)
-    if config.checkpoint.initial and not resumed:
-        load_weights(find_checkpoint(Path(config.checkpoint.initial)), config.model, chunks)
+    if initial:
+        load_weights(initial, config.model, chunks)
     wrapped = wrap_chunks(chunks, transformer, config.parallel, groups, kernels)
     optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups, kernels)
     scheduler = build_scheduler(config.optimizer, optimizer, total_steps)

@@ -17,7 +17,7 @@ from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, newest_sound_checkpoint
 from megatron_mathcoder.config.batch import global_batch_size
 from megatron_mathcoder.config.errors import TrainingError
-from megatron_mathcoder.config.run_folder import EVENTS_FILE, checkpoint_step
+from megatron_mathcoder.config.run_folder import EVENTS_FILE, checkpoint_step, checkpoints_in
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.dataset.batch import BatchShape, MicroBatch, micro_batches
 from megatron_mathcoder.dataset.blend import Blend
@@ -176,7 +176,8 @@ class Trainer:
         """
         self._finish_save()
         good_step = self.state.step - self.state.skipped_in_row
-        checkpoint = newest_sound_checkpoint(self.checkpoints.folder, self._say, last_step=good_step)
+        good = [path for path in checkpoints_in(self.checkpoints.folder) if checkpoint_step(path) <= good_step]
+        checkpoint = newest_sound_checkpoint(good[::-1], "run.folder", self._say)
         what = f"step {self.state.step}: {self.state.skipped_in_row} steps in a row were skipped"
         remedy = f"lower optimizer.lr, or leave out the documents that {EVENTS_FILE} names"
         if checkpoint is None:

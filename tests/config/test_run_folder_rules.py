@@ -1,6 +1,7 @@
 """Where a run may begin."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,16 @@ def test_a_disk_too_small_for_one_checkpoint(load: Load) -> None:
         'run.folder = "runs/a": its disk has 50.00 GB free, one checkpoint takes at least 112.42 GB; '
         "free space, lower checkpoint.keep_last or choose another folder"
     )
+
+
+def test_a_torn_save_takes_no_room_from_the_run_that_left_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that a save has filled would otherwise refuse the run until somebody has found out why."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    assert run_folder_rules.free_bytes(tmp_path / "run") == 1000
+    torn = tmp_path / "run" / "checkpoints" / "iter_0000004.partial" / "part"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"x" * 1_000_000)
+    assert 1_000_000 <= run_folder_rules.free_bytes(tmp_path / "run") - 1000 < 1_100_000
 
 
 def test_steps_of_another_run_are_not_overwritten(load: Load, tmp_path: Path) -> None:

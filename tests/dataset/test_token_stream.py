@@ -88,7 +88,7 @@ def test_not_an_index(damage: Callable[[bytes], bytes], write: Callable[..., str
 def test_not_a_manifest(text: str, write: Callable[..., str]) -> None:
     prefix = write("a")
     Path(prefix + ".manifest.json").write_text(text)
-    with pytest.raises(DataError, match=r"a.manifest.json: is no manifest of mathcoder tokenize .*; tokenize again, or remove it"):
+    with pytest.raises(DataError, match=r"a.manifest.json: is no manifest of mathcoder tokenize .*; tokenize again, or remove"):
         open_dataset(prefix, VOCAB)
 
 

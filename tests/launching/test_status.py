@@ -65,6 +65,35 @@ def test_a_run_that_has_gone_silent(run: Path, capsys: pytest.CaptureFixture[str
     assert "gave up (job 8), a reason" in text
 
 
+def test_check_asks_a_run_without_jobs_for_its_last_step(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", str(run), "--check"]) == 1
+    with (run / "metrics.jsonl").open("a") as stream:
+        stream.writelines(
+            json.dumps({"step": step, "loss": 1.0, "tokens_per_second": 1.0, "seconds": 2.0}) + "\n" for step in (5, 6)
+        )
+    assert main(["status", str(run), "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics.jsonl", b"nonsense\n", "metrics.jsonl: line 1 is no JSON object; the file is damaged"),
+        ("metrics.jsonl", b"\xff\xfe\n", "metrics.jsonl: line 1 is no JSON object"),
+        ("metrics.jsonl", b"[1]\n", "metrics.jsonl: line 1 is no JSON object"),
+        ("metrics.jsonl", b'{"step": 1}\n', "metrics.jsonl: line 1 has no 'loss', which every row of a run has"),
+        ("attempts/train.jsonl", b"{}\n", "attempts/train.jsonl: line 1 has no 'event'"),
+        ("attempts/train.jsonl", b'{"event": "start", "time": 1, "host": 2}\n', "no record of this version's attempts"),
+        ("run.toml", b"nonsense\n", "run.toml: not TOML"),
+    ],
+)
+def test_nonsense_is_one_line(file: str, content: bytes, message: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / file).parent.mkdir(exist_ok=True)
+    (run / file).write_bytes(content)
+    assert main(["status", str(run)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
 def test_a_run_without_slurm(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "none: it was not started by mathcoder submit, so restarts are not known" in status(run, capsys)
 

@@ -143,6 +143,21 @@ def test_inputs_that_another_job_makes(recipe: Path, site: Path, slurm: Path, ca
     assert output.rstrip().endswith("--needs=runs/data:tokenize/4")
 
 
+def test_a_need_is_read_before_it_is_submitted(recipe: Path, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit(recipe, site, "--needs", "tokenize", "--dry-run") == 2
+    assert "--needs 'tokenize': must be FOLDER:NAME or FOLDER:NAME/PARTS" in capsys.readouterr().err
+
+
+def test_a_cluster_that_does_not_answer(slurm: Path, recipe: Path, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+    sbatch = slurm / "bin" / "sbatch"
+    sbatch.unlink()
+    sbatch.write_text(f"#!/bin/sh\necho '{refusal}' >&2\nexit 1\n")
+    sbatch.chmod(0o755)
+    assert submit(recipe, site) == 2
+    assert f"{refusal}; submit on a login node of the cluster, while its controller answers" in capsys.readouterr().err
+
+
 def gpu_site(tmp_path: Path, gpu: str) -> Path:
     path = tmp_path / "gpus.sh"
     path.write_text((ROOT / "launch" / "cluster_env.sh").read_text().replace("GPU=h100", f"GPU={gpu}"))
@@ -157,10 +172,20 @@ def test_memory_is_planned_against_the_site_s_gpu(tmp_path: Path) -> None:
         preflight.check_memory(larger, read_site(gpu_site(tmp_path, "a100-40")), 4)
 
 
+def test_context_parallelism_is_planned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "_missing_inputs", lambda config: "")
+    divided = ["parallel.context_parallel_size=2", "training.epochs=0", "training.steps=1000"]
+    config, site = load_config(RECIPES / "llama3_8b.toml", divided), read_site(gpu_site(tmp_path, "h100"))
+    assert "GiB on each h100, by mathcoder plan" in preflight.check_memory(config, site, 4)
+    assert "(planned)" in preflight.check_time(config, site, 4, 300)
+
+
 def test_two_checkpoints_must_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config(RECIPES / "llama3_8b.toml")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 150 * 10**9))
-    with pytest.raises(LaunchError, match=r"two checkpoints take 22\d GB, 150 GB are free in .*; free space or choose another"):
+    with pytest.raises(
+        LaunchError, match=r"two checkpoints take 22\d GB, 150 GB are free for them in .*; free space or choose another"
+    ):
         preflight.check_disk(config)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE, read_rows
+from megatron_mathcoder.config.run_folder import CHECKPOINTS, METRICS_FILE, RUN_FILE, read_rows, torn_saves
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.platforms.ranks import Rank
 from tests.multiprocess import RANKS
@@ -106,6 +106,7 @@ def test_kill_9_goes_on_from_the_last_save(tmp_path: Path, dataset: Path, whole:
     assert Run(folder, dataset).status() == 0
     assert exact_rows(folder) == exact_rows(whole)
     assert exact_rows(folder, "validation.jsonl") == exact_rows(whole, "validation.jsonl")
+    assert not torn_saves(folder / CHECKPOINTS)
 
 
 def test_killed_before_the_first_save_begins_again(tmp_path: Path, dataset: Path, whole: Path) -> None:
@@ -168,8 +169,20 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path, dataset: Path, whole: Path) 
     shutil.copytree(whole / CHECKPOINTS / "iter_0000003", torn)
     for part in torn.glob("*.distcp"):
         part.write_bytes(part.read_bytes()[:1000])
+    initial = f"checkpoint.initial={str(torn)!r}"
+    with pytest.raises(AssertionError, match=r"iter_0000003, the only checkpoint, is damaged; .* another checkpoint.initial"):
+        train(small_config(tmp_path / "run", dataset, initial))
+    (torn / "checksums.json").unlink()  # as in an imported checkpoint
     with pytest.raises(AssertionError, match=r"CheckpointError: checkpoint .*iter_0000003: it cannot be read"):
-        train(small_config(tmp_path / "run", dataset, f"checkpoint.initial={str(torn)!r}"))
+        train(small_config(tmp_path / "run", dataset, initial))
+
+
+def test_a_run_begins_with_sound_weights_of_another(halfway: Path, tmp_path: Path, dataset: Path) -> None:
+    """torch loads a flipped bit without a word."""
+    sound = train(small_config(tmp_path / "a", dataset, f"checkpoint.initial={str(halfway / CHECKPOINTS / 'iter_0000003')!r}"))
+    flip_a_bit(halfway / CHECKPOINTS / "iter_0000006" / "__0_0.distcp")
+    rows = train(small_config(tmp_path / "b", dataset, f"checkpoint.initial={str(halfway)!r}"))
+    assert rows[0]["loss"] == sound[0]["loss"]
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path: Path, dataset: Path) -> None:
