@@ -146,6 +146,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.device == "cpu":
         os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
+    # A model that fills the card must not fail for want of memory in one piece; torch reads this before it takes any.
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     import torch
 
     if options.device == "cuda" and not torch.cuda.is_available():

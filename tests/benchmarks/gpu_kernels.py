@@ -26,6 +26,8 @@ from megatron_mathcoder.kernels.linear_cross_entropy import VocabularyShare, lin
 TOLERANCE = 2e-2
 """Of the largest value, in bf16: one rounding more or less."""
 EPS = 1e-5
+CLOCK, LONGEST_WAIT = 2e9, 0.02
+"""Cycles a second, rather too many, and seconds that a GPU waits at most for a call to be queued."""
 
 
 class Sizes(NamedTuple):
@@ -132,7 +134,10 @@ def _agreement(make: Callable[[str], Case], bench: Bench) -> dict[str, Any]:
 
 
 def time_of(function: Callable[[], Any], bench: Bench) -> float:
-    """Return the median seconds of a call; on a GPU by its own events, with the cache overwritten before each."""
+    """Return the median seconds of a call; on a GPU by its own events, with the cache overwritten before each.
+
+    The GPU is kept waiting until a call is queued whole: what the host takes to queue it is no time of the kernels.
+    """
     if bench.device == "cpu":
         begin = time.perf_counter()
         function()
@@ -140,9 +145,14 @@ def time_of(function: Callable[[], Any], bench: Bench) -> float:
     cache = torch.empty(2**28, dtype=torch.int8, device="cuda")
     for _ in range(3):
         function()
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    function()
+    queueing = time.perf_counter() - begin
     taken, deadline = [], time.monotonic() + 1.5
     while len(taken) < 5 or (len(taken) < 30 and time.monotonic() < deadline):
         cache.zero_()
+        torch.cuda._sleep(int(CLOCK * min(2 * queueing, LONGEST_WAIT)))
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()
         function()

@@ -22,6 +22,7 @@ from training_steps import Step, hugging_face_step, num_microbatches, our_step, 
 from megatron_mathcoder.config.flops import training_flops_per_token
 from megatron_mathcoder.config.loader import load_config
 from megatron_mathcoder.config.schema import RunConfig
+from megatron_mathcoder.planning.memory import rank_memory
 
 RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
 PEAK_FLOPS = 989e12
@@ -62,7 +63,9 @@ TINY = (
     "dataset.seq_length=24",
 )
 COMPACT = "optimizer.use_precision_aware_optimizer=true"
-LAYERS_TO_TRY = (32, 24, 16, 8, 4)
+DOCUMENTS = 4
+"""Of a sample, in the ablation: with one, attention is a single call either way."""
+LAYERS_TO_TRY = (32, 24, 16, 8, 4, 2)
 
 
 def recipe(bench: Bench, shape: tuple[str, ...], *overrides: str, microbatches: int = 2) -> RunConfig:
@@ -81,11 +84,9 @@ def small_model(bench: Bench) -> None:
 
 
 def small_peers(bench: Bench) -> None:
-    """1.2B, the others."""
+    """1.2B's layers, as many as the others hold: megatron-core's local spec keeps the scores of a whole sequence."""
     for name, build in peers(bench).items():
-        config = recipe(bench, SMALL, microbatches=4)
-        bench.attempt("1.2B", name, partial(measure, build, config, bench))
-        free_memory()
+        most_layers(bench, "1.2B", name, build, microbatches=4)
 
 
 def large_model(bench: Bench) -> None:
@@ -94,33 +95,36 @@ def large_model(bench: Bench) -> None:
         ("ours, 12 bytes, no recompute", (COMPACT,)),
         ("ours, 12 bytes, selective recompute", (COMPACT, "training.recompute=selective")),
     ):
-        most_layers(bench, name, our_step, *overrides)
+        most_layers(bench, "8B", name, our_step, *overrides)
 
 
 def large_peers(bench: Bench) -> None:
     """8B's layers, as many as the others hold."""
     for name, build in peers(bench).items():
-        most_layers(bench, name, build)
+        most_layers(bench, "8B", name, build)
 
 
-def most_layers(bench: Bench, name: str, build: Callable[..., Step], *overrides: str) -> None:
+def most_layers(
+    bench: Bench, section: str, name: str, build: Callable[..., Step], *overrides: str, microbatches: int = 2
+) -> None:
     """Measure with all layers, or with the most of ``LAYERS_TO_TRY`` that fit; each that does not has a row that says so."""
-    for layers in (2,) if bench.tiny else LAYERS_TO_TRY:
-        config = recipe(bench, LARGE, *overrides, f"model.num_layers={layers}")
+    shape, most = (SMALL, 16) if section == "1.2B" else (LARGE, 32)
+    for layers in (2,) if bench.tiny else (each for each in LAYERS_TO_TRY if each <= most):
+        config = recipe(bench, shape, *overrides, f"model.num_layers={layers}", microbatches=microbatches)
         fitted: list[dict[str, float]] = []
 
         def attempt(config: RunConfig = config, fitted: list[dict[str, float]] = fitted) -> dict[str, float]:
             fitted.append(measure(build, config, bench))
             return fitted[0]
 
-        bench.attempt("8B", f"{name}, {layers} layers", attempt)
+        bench.attempt(section, f"{name}, {layers} layers", attempt)
         free_memory()
         if fitted:
             return
 
 
 def ablation(bench: Bench) -> None:
-    """1.2B with one kernel after the other replaced by torch's."""
+    """1.2B with one kernel after the other replaced by torch's, on samples of four documents."""
     from megatron_mathcoder.kernels.kernel_set import torch_kernels
 
     plain = torch_kernels()
@@ -138,9 +142,9 @@ def ablation(bench: Bench) -> None:
         "attention document by document": {"varlen_attention": None},
     }
     for name, fields in swaps.items():
-        change = partial(with_triton, bench, fields)
+        build = partial(our_step, change=partial(with_triton, bench, fields), documents=DOCUMENTS)
         config = recipe(bench, SMALL, microbatches=2)
-        bench.attempt("ablation", name, partial(measure, partial(our_step, change=change), config, bench))
+        bench.attempt("ablation", name, partial(measure, build, config, bench, DOCUMENTS))
         free_memory()
 
 
@@ -176,8 +180,8 @@ def peers(bench: Bench) -> dict[str, Callable[..., Step]]:
     }
 
 
-def measure(build: Callable[..., Step], config: RunConfig, bench: Bench) -> dict[str, float]:
-    """Take two steps, then time some; return tokens/s, MFU and peak memory."""
+def measure(build: Callable[..., Step], config: RunConfig, bench: Bench, documents: int = 1) -> dict[str, float]:
+    """Take two steps, then time some; return tokens/s, MFU and peak memory, for ours beside the plan's."""
     with ExitStack() as stack:
         step = build(config, stack)
         loss = step()
@@ -193,8 +197,10 @@ def measure(build: Callable[..., Step], config: RunConfig, bench: Bench) -> dict
     rate = tokens / statistics.median(seconds)
     found = {"tokens_per_second": rate, "ms_a_step": 1e3 * statistics.median(seconds), "first_loss": loss}
     if bench.device == "cuda":
-        found["mfu"] = rate * training_flops_per_token(config.model, config.dataset.seq_length) / PEAK_FLOPS
+        found["mfu"] = rate * training_flops_per_token(config.model, config.dataset.seq_length // documents) / PEAK_FLOPS
         found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    if build is our_step:
+        found["planned_gib"] = rank_memory(config, 1, num_microbatches(config)).peak / 2**30
     return found
 
 

@@ -23,8 +23,13 @@ def num_microbatches(config: RunConfig) -> int:
     return global_batch_size(config.training, config.dataset) // config.training.micro_batch_size
 
 
-def our_step(config: RunConfig, stack: ExitStack, change: "Callable[[KernelSet], KernelSet] | None" = None) -> Step:
-    """Return a step as ``mathcoder train`` takes it on one rank; ``change`` replaces kernels of the chosen set."""
+def our_step(
+    config: RunConfig, stack: ExitStack, change: "Callable[[KernelSet], KernelSet] | None" = None, documents: int = 1
+) -> Step:
+    """Return a step as ``mathcoder train`` takes it on one rank.
+
+    ``change`` replaces kernels of the chosen set; a sample is of so many ``documents`` of one length.
+    """
     from megatron_mathcoder.platforms.ranks import Rank
     from megatron_mathcoder.platforms.select import select_platform
 
@@ -58,8 +63,10 @@ def our_step(config: RunConfig, stack: ExitStack, change: "Callable[[KernelSet],
         for _ in range(num_microbatches(config)):
             tokens = next(ids)
             mask = torch.ones(tokens[:, 1:].shape, device=platform.device)
-            positions = torch.arange(mask.shape[1], device=platform.device).expand_as(mask)
-            yield MicroBatch(tokens[:, :-1], tokens[:, 1:], mask, positions, ((0,),) * len(tokens))
+            length = mask.shape[1] // documents
+            positions = torch.arange(length, device=platform.device).repeat(documents).expand_as(mask)
+            starts = tuple(range(0, mask.shape[1], length))
+            yield MicroBatch(tokens[:, :-1], tokens[:, 1:], mask, positions, (starts,) * len(tokens))
 
     return lambda: runner.train(batches, num_microbatches(config), optimizer, lambda loss, grad_norm: "").loss
 
@@ -72,22 +79,22 @@ def hugging_face_step(config: RunConfig, _stack: ExitStack, device: Any = "cpu",
     from megatron_mathcoder.model.transformer_config import DTYPES
 
     model = config.model
-    network = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=model.vocab_size,
-            hidden_size=model.hidden_size,
-            intermediate_size=model.ffn_hidden_size,
-            num_hidden_layers=model.num_layers,
-            num_attention_heads=model.num_attention_heads,
-            num_key_value_heads=model.num_query_groups,
-            head_dim=model.kv_channels,
-            max_position_embeddings=model.max_position_embeddings,
-            rms_norm_eps=model.layernorm_epsilon,
-            tie_word_embeddings=model.share_embeddings_and_output_weights,
-            use_cache=False,
-            attn_implementation="sdpa",
-        )
-    ).to(device, DTYPES[config.training.precision])
+    shape = LlamaConfig(
+        vocab_size=model.vocab_size,
+        hidden_size=model.hidden_size,
+        intermediate_size=model.ffn_hidden_size,
+        num_hidden_layers=model.num_layers,
+        num_attention_heads=model.num_attention_heads,
+        num_key_value_heads=model.num_query_groups,
+        head_dim=model.kv_channels,
+        max_position_embeddings=model.max_position_embeddings,
+        rms_norm_eps=model.layernorm_epsilon,
+        tie_word_embeddings=model.share_embeddings_and_output_weights,
+        use_cache=False,
+        attn_implementation="sdpa",
+    )
+    with torch.device(device):  # weights are drawn there: on a CPU 8e9 take minutes
+        network = LlamaForCausalLM(shape).to(DTYPES[config.training.precision])
     section = config.optimizer
     betas = (section.adam_beta1, section.adam_beta2)
     optimizer = torch.optim.AdamW(

@@ -75,6 +75,22 @@ def test_every_section_runs(tmp_path: Path) -> None:
     assert all("liger_kernel" in reason for reason in missing), missing
 
 
+@pytest.mark.slow
+def test_ligers_rows_are_called_as_liger_wants_it() -> None:
+    """Its kernels are compiled, since most do not run under the interpreter."""
+    pytest.importorskip("liger_kernel")
+    command = [sys.executable, "-m", "tests.gpu.compile_liger"]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert [line.split()[0] for line in finished.stdout.splitlines()] == [
+        "rms_norm",
+        "add_rms_norm",
+        "rotary",
+        "swiglu",
+        "linear_cross_entropy",
+    ]
+
+
 def test_what_fails_is_a_row_with_its_reason(bench_gpu: ModuleType, tmp_path: Path) -> None:
     def fails() -> dict[str, Any]:
         raise MemoryError("17 GiB are not there\nand a second line")

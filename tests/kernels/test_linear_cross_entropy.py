@@ -1,5 +1,7 @@
 """The chunked, divided cross entropy against torch's own over whole logits."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -72,25 +74,30 @@ def test_a_shared_weight_gets_zeros_beside_its_main_grad(kernels):
     torch.testing.assert_close(weight.main_grad, definition()[2], rtol=1e-5, atol=1e-5)
 
 
-def divided(rank: Rank, chunk_logits: int) -> list[np.ndarray]:
+def divided(rank: Rank, chunk_logits: int, made: Callable[[], KernelSet]) -> list[np.ndarray]:
     dist.init_process_group("gloo", init_method=rank.init_method, rank=rank.rank, world_size=rank.world_size)
     hidden, weight, labels, upstream = problem()
     rows = PADDED // rank.world_size
     first = rank.rank * rows
     mine = weight.detach()[first : first + rows].clone().requires_grad_()
     share = VocabularyShare(first, max(0, min(rows, VOCABULARY - first)), dist.group.WORLD)
-    loss = linear_cross_entropy(hidden, mine, labels, share, torch_kernels(), chunk_logits)
+    loss = linear_cross_entropy(hidden, mine, labels, share, made(), chunk_logits)
     dhidden, dweight = torch.autograd.grad(loss, (hidden, mine), upstream)
     dist.all_reduce(dhidden)
     dist.destroy_process_group()
     return [tensor.numpy() for tensor in (loss.detach(), dhidden, dweight)]
 
 
-@pytest.mark.parametrize(("ranks", "chunk_logits"), [(2, 1), (4, ALL_TOKENS_AT_ONCE)])
-def test_a_vocabulary_divided_over_ranks(ranks, chunk_logits):
+@pytest.mark.parametrize(
+    ("ranks", "chunk_logits", "made"),
+    [(2, 4 * PADDED, triton_kernels), (2, 1, torch_kernels), (4, ALL_TOKENS_AT_ONCE, torch_kernels)],
+)
+def test_a_vocabulary_divided_over_ranks(ranks, chunk_logits, made):
     """With four ranks the last holds two real rows and padding."""
+    if made is triton_kernels:
+        pytest.importorskip("triton")
     loss, dhidden, dweight = definition()
-    results = [[torch.from_numpy(array) for array in arrays] for arrays in run_ranks(divided, ranks, chunk_logits)]
+    results = [[torch.from_numpy(array) for array in arrays] for arrays in run_ranks(divided, ranks, chunk_logits, made)]
     for mine in results:
         torch.testing.assert_close(mine[0], loss, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(mine[1], dhidden, rtol=1e-5, atol=1e-5)
