@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_gpu.py [--out FOLDER] [--only SECTION ...] [--device cpu --tiny]
 
 Needs torch, Triton (and so a C compiler) and megatron-core (with numpy); liger-kernel and transformers where they are installed.
-Random weights and tokens. With ``--device cpu --tiny`` it does the same under Triton's interpreter: no number of that means anything.
+Random weights and tokens. With ``--device cpu --tiny`` it does that under Triton's interpreter: no such number means anything.
 
 Decides: the sections, in processes of their own, so that one that fails, hangs or runs out of memory costs its own budget and
 no more; every row says what was measured or why it was not, and is on disk as soon as it is known.

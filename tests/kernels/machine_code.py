@@ -23,6 +23,17 @@ REGISTERS, WARPS, MOST_PROGRAMS, LANES = 65536, 64, 32, 32
 SHARED = {80: 166912, 90: 232448, 100: 232448}
 """Of a multiprocessor (CUDA C++ Programming Guide, compute capabilities); of shared memory what one program may take."""
 LARGEST_GRID = (2**31 - 1, 65535, 65535)
+SCALARS = {
+    "norm.forward": 1,  # 1/rms
+    "norm.backward": 1,
+    "rotary.rotate": 0,
+    "swiglu.forward": 0,
+    "swiglu.backward": 0,
+    "softmax.statistics": 4,  # label, its logit; both results
+    "softmax.gradient": 3,  # label, logarithm of the sum, scale
+    "adamw.adamw": 7,  # six numbers of the table; beside an fp32 master four bf16 weights are 8 bytes
+}
+"""Accesses of a kernel that are of one number by nature, and so narrow."""
 
 
 class Kernel(NamedTuple):
@@ -119,8 +130,11 @@ class Compiler:
 
 
 def _start_nothing(*grid_and_arguments: Any) -> None:
+    """Stand for a launch, which the hardware would refuse with such a grid, or memory of another device."""
     sizes = grid_and_arguments[:3]
     assert all(0 < size <= limit for size, limit in zip(sizes, LARGEST_GRID, strict=True)), f"a grid of {sizes}"
+    devices = {each.device for each in grid_and_arguments if isinstance(each, torch.Tensor)}
+    assert len(devices) == 1, f"a launch with memory of {devices}"
 
 
 def _usage(code: bytes) -> tuple[int, int]:

@@ -11,19 +11,8 @@ import pytest
 from tests.repository import ROOT
 
 pytest.importorskip("triton")
-from tests.kernels.machine_code import Kernel
+from tests.kernels.machine_code import SCALARS, Kernel
 
-SCALARS = {
-    "norm.forward": 1,  # 1/rms
-    "norm.backward": 1,
-    "rotary.rotate": 0,
-    "swiglu.forward": 0,
-    "swiglu.backward": 0,
-    "softmax.statistics": 4,  # label, its logit; both results
-    "softmax.gradient": 3,  # label, logarithm of the sum, scale
-    "adamw.adamw": 7,  # six numbers of the table; beside an fp32 master four bf16 weights are 8 bytes
-}
-"""Accesses of a kernel that are of one number by nature, and so narrow."""
 SATURATING = 32 * 1024
 """Bytes that a multiprocessor must have asked for at any time: 4.8 TB/s over 132 of them, 0.7 µs each, are 25 KiB."""
 
@@ -58,8 +47,7 @@ def test_no_register_is_spilled(hopper):
 
 def test_memory_is_read_and_written_in_the_widest_accesses(hopper):
     """All but what begins or ends between multiples of 16."""
-    narrow = [each for each in hopper if each.constants.get("ALIGNED", True) and each.narrow > SCALARS[each.name]]
-    assert narrow == []
+    assert [each for each in hopper if each.constants.get("ALIGNED", True) and each.narrow > SCALARS[each.name]] == []
 
 
 def test_an_unaligned_update_is_seen_as_narrow(hopper):
