@@ -5,6 +5,7 @@ Does not: know a verb's own arguments; each verb's module adds them to its parse
 """
 
 import argparse
+import math
 import re
 from pathlib import Path
 
@@ -22,6 +23,29 @@ def positive_int(text: str) -> int:
     """Parse a whole number of at least 1, for ``argparse``."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Parse a whole number of at least 0, for ``argparse``."""
+    return 0 if text == "0" else positive_int(text)
+
+
+def positive_number(text: str) -> float:
+    """Parse a number above 0, for ``argparse``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def seed(text: str) -> int:
+    """Parse a whole number of 31 bits, which every library takes for a seed, for ``argparse``."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**31 - 1}")
     return int(text)
 
 

@@ -11,6 +11,7 @@ its file's name without suffixes.
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from typing import Any
 from megatron_mathcoder.config.errors import DataError
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
-NOT_BENCHMARKS = re.compile(r"(^|[_-])(train|negatives?)([_.-]|$)")
-"""Files of a benchmark folder that one trains on; they are read when named, and passed over when their folder is."""
+NOT_BENCHMARKS = re.compile(r"(^|[_/-])(train|negatives?)([_./-]|$)")
+"""Files and folders of a benchmark folder that one trains on; they are read when named, and passed over when their folder is."""
 
 QUESTION_FIELDS = ("question", "problem", "Question", "Problem", "query", "prompt", "input")
 SOLUTION_FIELDS = ("solution", "cot", "explanation", "rationale", "answer", "Answer")
@@ -53,7 +54,7 @@ def find_benchmarks(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
             files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and not file.name.startswith("."))
             if not files:
                 raise DataError(f"benchmark folder {name!r} holds no {', '.join(SUFFIXES)} file")
-            others = [file for file in files if NOT_BENCHMARKS.search(file.name)]
+            others = [file for file in files if NOT_BENCHMARKS.search(file.relative_to(path).as_posix())]
             if len(others) == len(files):
                 raise DataError(
                     f"benchmark folder {name!r} holds only training files ({others[0].name}); name a file to have it read"
@@ -67,12 +68,23 @@ def find_benchmarks(paths: Sequence[str]) -> tuple[list[Path], list[Path]]:
     return taken, passed
 
 
-def read_benchmark(path: Path) -> list[BenchmarkItem]:
-    """Return the items of one file.
+def read_benchmarks(paths: Sequence[str | Path]) -> dict[str, list[BenchmarkItem]]:
+    """Return each file's items by the benchmark's name; files of one name in several folders have the folder's before it.
+
+    Raises DataError as ``read_benchmark`` does.
+    """
+    files = [Path(path) for path in paths]
+    times = Counter(map(benchmark_name, files))
+    names = [name if times[name := benchmark_name(file)] == 1 else (file.parent / name).as_posix() for file in files]
+    return {name: read_benchmark(file, name) for name, file in zip(names, files, strict=True)}
+
+
+def read_benchmark(path: Path, name: str = "") -> list[BenchmarkItem]:
+    """Return the items of one file, under the name of the file unless another is given.
 
     Raises DataError: no row, or a row is not a JSON object, or has none of the known fields for a question.
     """
-    name = benchmark_name(path)
+    name = name or benchmark_name(path)
     items = [_item(name, str(index), row, path) for index, row in enumerate(rows_of(path))]
     if not items:
         raise DataError(f"benchmark {path.as_posix()!r} has no items; fetch the file again, or remove it")
@@ -136,8 +148,14 @@ def _last_user_message(messages: Any) -> str:
         if isinstance(message, dict) and message.get("role") == "user":
             content = message.get("content")
             parts = content if isinstance(content, list) else [content]
-            return " ".join(part["content"] if isinstance(part, dict) else str(part) for part in parts).strip()
+            return " ".join(filter(None, map(_text_of_part, parts))).strip()
     return ""
+
+
+def _text_of_part(part: Any) -> str:
+    """Return the text of a message's part, which is a string or has one as ``content`` (MathCoder) or ``text`` (OpenAI)."""
+    given = [part.get("content"), part.get("text")] if isinstance(part, dict) else [part]
+    return next((text for text in given if isinstance(text, str)), "")
 
 
 def _choices(row: dict[str, Any]) -> str:

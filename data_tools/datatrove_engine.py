@@ -21,8 +21,8 @@ from datatrove.executor.base import PipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 
 from data_tools.recipe.commands import WHOLE_VERBS, stages
-from data_tools.recipe.run_recipe import VERBS
 from data_tools.recipe.schema import load_recipe
+from data_tools.recipe.verbs import VERBS
 from megatron_mathcoder.config.errors import DataError
 
 DATA = "data"

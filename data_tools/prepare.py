@@ -28,9 +28,14 @@ def _parser(argv: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the verb's options. Says what is wrong with them and exits, as ``argparse`` does."""
+    return _parser(argv).parse_args(argv)
+
+
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
-    options = _parser(argv).parse_args(argv)
+    options = parse(argv)
     source = catalogue.load(options.source).from_options(options)
     make_documents("prepare", source, None, options)
     return 0

@@ -30,8 +30,13 @@ from data_tools.progress import Progress
 from megatron_mathcoder import __version__
 from megatron_mathcoder.config.errors import DataError
 
+BRIEF_CHARACTERS = 100
 Record = dict[str, Any]
 TaskT = TypeVar("TaskT")
+
+
+class OtherOutputError(DataError):
+    """What is there was made from something else, and may not be replaced unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def code_version() -> Record:
 def finished_manifest(manifest_path: Path, wanted: Record, overwrite: bool) -> Record | None:
     """Return the manifest of a finished output that is the same as ``wanted``; None when there is nothing to reuse.
 
-    Raises DataError when something else is there and ``overwrite`` is False.
+    Raises DataError when something else is there and ``overwrite`` is False (OtherOutputError when it can be read).
     """
     if not manifest_path.exists() or overwrite:
         return None
@@ -83,7 +88,9 @@ def finished_manifest(manifest_path: Path, wanted: Record, overwrite: bool) -> R
         raise DataError(f"{manifest_path} is not readable as JSON; remove it or add --overwrite") from None
     difference = _difference(found, wanted)
     if difference:
-        raise DataError(f"{manifest_path} belongs to another output ({difference}); choose another --output or add --overwrite")
+        raise OtherOutputError(
+            f"{manifest_path} belongs to another output ({difference}); choose another --output or add --overwrite"
+        )
     return found
 
 
@@ -93,10 +100,15 @@ def _difference(found: Record, wanted: Record) -> str | None:
         if key == "settings" and isinstance(there, dict):
             for name in sorted(value.keys() | there.keys()):
                 if there.get(name) != value.get(name):
-                    return f"setting {name}: {there.get(name)!r} there, {value.get(name)!r} now"
+                    return f"setting {name}: {_brief(there.get(name))} there, {_brief(value.get(name))} now"
         elif _without_paths(there) != _without_paths(value):
             return "made from other inputs" if key == "inputs" else f"made with another {key}"
     return None
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= BRIEF_CHARACTERS else f"{text[:BRIEF_CHARACTERS]}…"
 
 
 def _without_paths(value: Any) -> Any:
@@ -126,7 +138,7 @@ class PartialFolder:
             difference = _difference(orjson.loads(plan_path.read_bytes()), self._wanted)
             if difference and (self.part or not self._overwrite):
                 remedy = "remove it" if self.part else "remove it or add --overwrite"
-                raise DataError(f"{self.path} holds unfinished work for another output ({difference}); {remedy}")
+                raise OtherOutputError(f"{self.path} holds unfinished work for another output ({difference}); {remedy}")
             if difference:
                 self._clear()
         write_json(plan_path, self._wanted)

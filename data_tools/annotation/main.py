@@ -17,7 +17,7 @@ from pathlib import Path
 from data_tools.annotation.annotators import MALFORMED, NO_REPLY, RULES, GivenAnnotator, ModelAnnotator
 from data_tools.annotation.sample import WHOLE, Sample
 from data_tools.annotation.schemes import SCHEMES
-from data_tools.arguments import fraction, positive_int
+from data_tools.arguments import fraction, positive_int, seed
 from data_tools.document import Document
 from data_tools.document_stage import DOCUMENTS, filter_parser, input_documents, make_documents
 from data_tools.llm.arguments import add_model_arguments, requests_folder
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--fraction", type=fraction, default=1.0, metavar="F", help="share of documents to annotate (default: all)")
     size.add_argument("--sample", type=positive_int, metavar="N", help="number of documents to annotate")
-    parser.add_argument("--seed", type=int, default=3407, help="of the sample (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=3407, help="of the sample (default: %(default)s)")
     parser.add_argument("--score", metavar="NAME", help="with --between: the score that a filter stored under this name")
     parser.add_argument(
         "--between", nargs=2, type=fraction, metavar=("A", "B"), help="annotate only documents whose score is from A to B"
@@ -76,9 +76,14 @@ def _given(text: str) -> tuple[str, str]:
     return pattern, label
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the verb's options. Says what is wrong with them and exits, as ``argparse`` does."""
+    return _parser().parse_args(argv)
+
+
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
     _check(options)
     source = input_documents(options)
     sample = _sample(options, source)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.benchmarks import read_benchmark
+from data_tools.benchmarks import read_benchmarks
 from data_tools.canonical import canonical
 from data_tools.decontamination.cover import Cover
 from data_tools.decontamination.passage_index import PassageIndex
@@ -170,4 +170,4 @@ def _judged(search: LeakSearch, batch: list[Document]) -> Iterator[Document | Dr
 @functools.lru_cache(maxsize=1)
 def leak_search(benchmarks: tuple[str, ...]) -> LeakSearch:
     """Read the benchmarks and index them, once per process (a second for 20,000 items)."""
-    return LeakSearch(passages_of([item for path in benchmarks for item in read_benchmark(Path(path))]))
+    return LeakSearch(passages_of([item for items in read_benchmarks(benchmarks).values() for item in items]))

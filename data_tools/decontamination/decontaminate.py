@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from data_tools.arguments import positive_int
-from data_tools.benchmarks import benchmark_name, find_benchmarks, read_benchmark
+from data_tools.benchmarks import find_benchmarks, read_benchmarks
 from data_tools.decontamination.contamination_filter import ContaminationFilter
 from data_tools.decontamination.published_rule import PublishedFilter
 from data_tools.decontamination.self_test import ITEMS, recall_lines, self_test
@@ -28,6 +28,7 @@ from megatron_mathcoder.config.errors import DataError
 REPORT = "contamination.json"
 EXAMPLES = 3
 SHOWN_CHARACTERS = 100
+SHOWN_NAMES = 20
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,15 +68,13 @@ def run(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     files, passed_over = find_benchmarks(options.benchmarks)
     if passed_over:
-        print(
-            f"not read, since they are no test sets: {', '.join(path.name for path in passed_over)}; name a file to have it read"
-        )
+        print(f"not read, since they are no test sets: {_listed(list(map(str, passed_over)))}; name a file to have it read")
     judge: DocumentFilter = ContaminationFilter.of(files)
     if options.mode == "published":
         judge = PublishedFilter(tuple(map(str, files)), ContaminationFilter.of(files).sha256)
     source = input_documents(options)
     if options.self_test:
-        items = [item for path in files for item in read_benchmark(path)]
+        items = [item for found in read_benchmarks(files).values() for item in found]
         print("\n".join(recall_lines(self_test(judge, items, _documents(source), options.items))))
         return 0
     if options.output is None:
@@ -106,7 +105,7 @@ def _write_report(new: Path, manifest: Record, files: list[Path]) -> None:
                 items[name].add(row["item"])
                 if len(examples[name]) < EXAMPLES:
                     examples[name].append(row)
-    sizes = {benchmark_name(path): len(read_benchmark(path)) for path in files}
+    sizes = {name: len(items) for name, items in read_benchmarks(files).items()}
     report = {
         name: {"items": size, "items_found": len(items[name]), "documents_dropped": documents[name]}
         for name, size in sizes.items()
@@ -125,4 +124,9 @@ def report_lines(report: dict[str, dict[str, Any]]) -> list[str]:
         shown = passage if len(passage) <= SHOWN_CHARACTERS else passage[: SHOWN_CHARACTERS - 1] + "…"
         lines.append(f"{name:28}{row['items']:>8}{row['items_found']:>8}{row['documents_dropped']:>11}  {example['id']}: {shown}")
     clean = [f"{name} ({row['items']} items)" for name, row in report.items() if name not in found]
-    return lines + ([f"nothing found of {', '.join(clean)}"] if clean else [])
+    return lines + ([f"nothing found of {_listed(clean)}"] if clean else [])
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more

@@ -9,10 +9,9 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from data_tools.benchmarks import BenchmarkItem, read_benchmark
+from data_tools.benchmarks import BenchmarkItem, read_benchmarks
 from data_tools.document import Document, Dropped
 
 NGRAM_WORDS = 13
@@ -78,4 +77,4 @@ class PublishedFilter:
 
 @functools.lru_cache(maxsize=1)
 def _index(benchmarks: tuple[str, ...]) -> PublishedIndex:
-    return PublishedIndex([item for path in benchmarks for item in read_benchmark(Path(path))])
+    return PublishedIndex([item for items in read_benchmarks(benchmarks).values() for item in items])

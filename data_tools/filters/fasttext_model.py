@@ -10,6 +10,7 @@ The package is ``fasttext-numpy2``: the others fail with numpy 2.
 import multiprocessing
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,14 @@ def train(training_file: Path, model_file: Path, seed: int, settings: dict[str, 
     """Write the model of ``training_file``; the same file, seed and settings give the same bytes.
 
     In a process of its own: fastText reads memory that it has not written, so in a process that has trained before, small models
-    come out otherwise, or as NaN. Raises DataError when the training diverges.
+    come out otherwise, or as NaN. Raises DataError when the training diverges or its process ends.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-        executor.submit(_train, str(training_file), str(model_file), seed, settings).result()
+        try:
+            executor.submit(_train, str(training_file), str(model_file), seed, settings).result()
+        except (BrokenProcessPool, MemoryError):
+            sizes = " and ".join(f"--{name} {settings[name]}" for name in ("bucket", "dim"))
+            raise DataError(f"fastText ended while it trained, most often for lack of memory: lower {sizes}") from None
 
 
 def _train(training_file: str, model_file: str, seed: int, settings: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import xxhash
 
-from data_tools.arguments import add_overwrite, fraction, output_path
+from data_tools.arguments import add_overwrite, fraction, output_path, positive_int, positive_number, seed
 from data_tools.document import Document
 from data_tools.filters.evaluation import choose, evaluation, table_lines
 from data_tools.filters.fasttext_model import SETTINGS, load, train, write_training_file
@@ -41,11 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--min-precision", type=fraction, metavar="P", help="choose the threshold for it (default: for the best F1)"
     )
-    parser.add_argument("--seed", type=int, default=3407, help="of the order, the split and fastText (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=3407, help="of the order, the split and fastText (default: %(default)s)")
     for name, value in SETTINGS.items():
         if name != "loss":
             parser.add_argument(
-                f"--{name}", type=type(value), default=value, help="fastText's (default, as published: %(default)s)"
+                f"--{name}",
+                type=positive_int if isinstance(value, int) else positive_number,
+                default=value,
+                metavar="N" if isinstance(value, int) else "X",
+                help="fastText's (default, as published: %(default)s)",
             )
     parser.add_argument(
         "--balance", action="store_true", help="learn from as many documents of the larger class as of the smaller (published)"
@@ -54,9 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the verb's options. Says what is wrong with them and exits, as ``argparse`` does."""
+    return _parser().parse_args(argv)
+
+
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
     if options.output.is_dir():
         raise DataError(f"--output {str(options.output)!r} is a folder; name a file, such as {options.output / 'model.bin'}")
     if not ((options.positive and options.negative) or options.annotated):
@@ -91,6 +100,8 @@ def run(argv: list[str]) -> int:
         scores = [model.score(text) for text, _ in held_out]
         related = [label for _, label in held_out]
         made = evaluation(scores, related, choose(scores, related, options.min_precision))
+        # Without the old manifest first, a stop between the two would leave it beside a model that it does not describe.
+        manifest_path.unlink(missing_ok=True)
         (Path(folder) / "model.bin").replace(options.output)
     counts = {"training": len(training), "training_related": sum(label for _, label in training)}
     manifest = wanted | counts | {"evaluation": made, "threshold": made["chosen"]["threshold"]} | code_version()

@@ -4,6 +4,7 @@ Decides: the table, and the piece of a training recipe that uses the datasets (`
 Does not: draw samples; the trainer does, by these epochs.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def write_blend(recipe: DataRecipe, tokenizer: str) -> list[str]:
     fields = ("component", "prefix", "documents", "tokens", "epochs", "weight")
     write_json(path, {"tokenizer": tokenizer, "components": [{name: getattr(row, name) for name in fields} for row in rows]})
     text = "".join(
-        f'[[dataset.blend]]\nname = "{row.component}"\nprefix = "{row.prefix}"\nepochs = {row.epochs}\n\n' for row in rows
+        f"[[dataset.blend]]\nname = {json.dumps(row.component)}\nprefix = {json.dumps(row.prefix)}\nepochs = {row.epochs}\n\n"
+        for row in rows
     )
     with atomic_file(path.with_suffix(".toml")) as stream:
         stream.write(text.encode())

@@ -8,27 +8,17 @@ Does not: do a stage; the verbs do.
 import argparse
 import importlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from data_tools.arguments import part
 from data_tools.recipe.blend_table import write_blend
+from data_tools.recipe.check import check_arguments, check_paths
 from data_tools.recipe.commands import BLEND, WHOLE_VERBS, Command, commands, stages
 from data_tools.recipe.schema import DataRecipe, load_recipe
-from data_tools.stage import Part
-from megatron_mathcoder.config.errors import DataError
-
-VERBS = {
-    "prepare": "data_tools.prepare",
-    "annotate": "data_tools.annotation.main",
-    "train-filter": "data_tools.filters.train_filter",
-    "filter": "data_tools.filters.fasttext_filter",
-    "translate": "data_tools.translate.main",
-    "execute": "data_tools.translate.execute",
-    "decontaminate": "data_tools.decontamination.decontaminate",
-    "dedup": "data_tools.dedup.dedup",
-    "tokenize": "data_tools.tokens.tokenize",
-    "report": "data_tools.report.main",
-}
+from data_tools.recipe.verbs import VERBS
+from data_tools.stage import OtherOutputError, Part
+from megatron_mathcoder.config.errors import ConfigError, DataError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         "--part", type=part, metavar="I/N", help="with --stage, for a job array: the I-th of N shares (dedup takes two runs)"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and do nothing")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="make again what was made from something else, such as another threshold"
+    )
     return parser
 
 
@@ -59,18 +52,30 @@ def run(argv: list[str]) -> int:
     chosen = [each for each in commands(recipe) if stage in ("", each.stage) and component in ("", each.component)]
     if not chosen:
         print(f"--stage {options.stage}: the recipe has nothing to do there")
+    _check(options.recipe, recipe, chosen, options.dry_run)
     begin = time.monotonic()
     for number, command in enumerate(chosen, start=1):
         print(f"── {number}/{len(chosen)}  {command.stage} {command.component}", flush=True)
-        if status := _do(recipe, command, options.part, options.dry_run):
+        if status := _do(recipe, command, options):
             return status
     if not options.dry_run:
         print(f"done in {time.monotonic() - begin:.0f} s")
     return 0
 
 
-def _do(recipe: DataRecipe, command: Command, share: Part | None, dry_run: bool) -> int:
+def _check(path: str, recipe: DataRecipe, chosen: list[Command], dry_run: bool) -> None:
+    """Raise ConfigError for what is wrong with the commands before any is run; a dry run asks for no files."""
+    try:
+        check_arguments(chosen)
+        if not dry_run:
+            check_paths(recipe, chosen)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _do(recipe: DataRecipe, command: Command, options: argparse.Namespace) -> int:
     """Run one command, or its share of it."""
+    share: Part | None = options.part
     if share is not None and command.verb in WHOLE_VERBS:
         if share.index > 1:
             print(f"{command.verb} is one task's work; part 1/{share.count} does it")
@@ -78,14 +83,23 @@ def _do(recipe: DataRecipe, command: Command, share: Part | None, dry_run: bool)
     elif share is not None:
         command = replace(command, arguments=(*command.arguments, "--part", str(share)))
     if command.verb == BLEND:
-        for tokenizer in [] if dry_run else recipe.tokenizers:
+        for tokenizer in [] if options.dry_run else recipe.tokenizers:
             print("\n".join(write_blend(recipe, tokenizer.name)))
         return 0
     print(f"$ {command}", flush=True)
-    if dry_run:
-        return 0
-    status: int = importlib.import_module(VERBS[command.verb]).run(list(command.arguments))
-    return status
+    return 0 if options.dry_run else _run(command, options.overwrite)
+
+
+def _run(command: Command, overwrite: bool) -> int:
+    """Run a verb; where it finds an output that was made from something else, again to replace that, if this is wanted."""
+    run_verb: Callable[[list[str]], int] = importlib.import_module(VERBS[command.verb]).run
+    try:
+        return run_verb(list(command.arguments))
+    except OtherOutputError as other:
+        if not overwrite:
+            raise
+        print(f"{other}: made again", flush=True)
+        return run_verb([*command.arguments, "--overwrite"])
 
 
 def _chosen(recipe: DataRecipe, text: str | None) -> tuple[str, str]:

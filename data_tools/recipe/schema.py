@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from data_tools.sources.catalogue import SOURCES
 from megatron_mathcoder.config import loader
+from megatron_mathcoder.config.binding import nearest
 from megatron_mathcoder.config.errors import ConfigError
 
 WHOLE = 0
@@ -130,6 +132,10 @@ def _check(recipe: DataRecipe) -> None:
     used = {component.name for component in recipe.components if component.inputs}
     for index, component in enumerate(recipe.components):
         _check_component(component, f"components.{index}", used)
+    if not recipe.data.folder:
+        raise ConfigError("data.folder: is empty; name the folder to make")
+    if recipe.data.workers < 0:
+        raise ConfigError(f"data.workers = {recipe.data.workers}: must be at least 1, or 0 for the cores this process may use")
     if not 0 <= recipe.data.max_reject_fraction <= 1:
         raise ConfigError(f"data.max_reject_fraction = {recipe.data.max_reject_fraction}: must be from 0 to 1")
 
@@ -145,6 +151,10 @@ def _check_component(component: ComponentSection, key: str, used: set[str]) -> N
             raise ConfigError(f"{key}.translated_from = {name!r}: is no component with inputs; there are {named}")
     if component.inputs and not component.source:
         raise ConfigError(f"{key}.source: missing; add one of mathcoder prepare --source")
+    if component.source and component.source not in SOURCES:
+        near = nearest(component.source, SOURCES)
+        remedy = f"did you mean {near}?" if near else f"there are {', '.join(SOURCES)}"
+        raise ConfigError(f"{key}.source = {component.source!r}: no such source; {remedy}")
     for number, section in enumerate(component.filters):
         if bool(section.model) == (section.annotator != "none"):
             raise ConfigError(f"{key}.filters.{number}: needs either a ready model or an annotator to learn one from")

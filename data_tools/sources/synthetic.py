@@ -9,7 +9,7 @@ import argparse
 import re
 from dataclasses import dataclass
 
-from data_tools.arguments import positive_int
+from data_tools.arguments import whole_number
 from data_tools.document import Document
 from data_tools.formulas.find import count_formulas
 from data_tools.sources.record_files import RecordFiles, add_row_arguments
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, pattern: str, min_formulas: i
     add_row_arguments(parser, pattern)
     parser.add_argument(
         "--min-formulas",
-        type=lambda text: 0 if text == "0" else positive_int(text),
+        type=whole_number,
         default=min_formulas,
         metavar="N",
         help="drop texts with fewer LaTeX formulas (default: %(default)s)",

@@ -81,6 +81,12 @@ def _special_names(config_path: Path) -> dict[str, str | None]:
     """Read ``bos_token`` and ``eos_token`` where the config has them; the value is a name, an object with one, or null."""
     if not config_path.is_file():
         return {}
-    config: dict[str, Any] = orjson.loads(config_path.read_bytes())
-    names = {key: config[key] for key in ("bos_token", "eos_token") if key in config}
-    return {key: value["content"] if isinstance(value, dict) else value for key, value in names.items()}
+    try:
+        config: dict[str, Any] = orjson.loads(config_path.read_bytes())
+        names = {key: config[key] for key in ("bos_token", "eos_token") if key in config}
+        return {key: value["content"] if isinstance(value, dict) else value for key, value in names.items()}
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{config_path.as_posix()!r} does not name BOS and EOS ({type(error).__name__}: {error}); fetch it again, or remove "
+            f"it and give --eod-token"
+        ) from error

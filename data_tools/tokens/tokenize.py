@@ -22,6 +22,7 @@ from data_tools.arguments import (
     add_text_field,
     add_workers,
     output_path,
+    whole_number,
 )
 from data_tools.inputs import InputFile, find_files
 from data_tools.progress import Progress
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-tokens",
-        type=int,
+        type=whole_number,
         default=0,
         metavar="N",
         help="with --lce: reject longer conversations; give the recipe's seq_length (default: 0, none)",

@@ -8,6 +8,7 @@ Does not: implement a kind; each has its file, and imports its library there.
 import gzip
 import hashlib
 import re
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from megatron_mathcoder.config.errors import DataError
 
 KINDS = "a SentencePiece .model, a Hugging Face tokenizer.json or its folder, a tiktoken file of base64 ranks, or a tekken.json"
 
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error)
+"""What a vocabulary that is cut off, or has something else where a field should be, makes its reader raise."""
 _TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
 
 
@@ -111,7 +114,7 @@ def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
 
     ``eod_token`` names the piece that ends a document, for a ``tokenizer.json`` that does not say it or says another.
 
-    Raises DataError: nothing there, an unknown format, or a vocabulary without an end-of-document token.
+    Raises DataError: nothing there, an unknown format, a damaged file, or a vocabulary without an end-of-document token.
     """
     file = _tokenizer_file(Path(path))
     return tokenizer_from_bytes(file.read_bytes(), file, eod_token)
@@ -120,7 +123,12 @@ def load_tokenizer(path: str, eod_token: str | None = None) -> Tokenizer:
 def tokenizer_from_bytes(raw: bytes, file: Path, eod_token: str | None = None) -> Tokenizer:
     """Make a tokenizer of the content of ``file``. Raises DataError as ``load_tokenizer`` does."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    tokenizer = _from_content(vocabulary_bytes(raw), file, eod_token)
+    try:
+        tokenizer = _from_content(vocabulary_bytes(raw), file, eod_token)
+    except _DAMAGE as error:
+        raise DataError(
+            f"tokenizer {file.as_posix()!r} is damaged ({type(error).__name__}: {error}); fetch it again, or name {KINDS}"
+        ) from error
     tokenizer.path, tokenizer.sha256 = file.as_posix(), sha256
     return tokenizer
 

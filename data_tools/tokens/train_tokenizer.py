@@ -20,7 +20,15 @@ from typing import IO, Any
 import sentencepiece
 import xxhash
 
-from data_tools.arguments import INPUT_HELP, add_max_reject_fraction, add_overwrite, add_text_field, output_path, positive_int
+from data_tools.arguments import (
+    INPUT_HELP,
+    add_max_reject_fraction,
+    add_overwrite,
+    add_text_field,
+    output_path,
+    positive_int,
+    seed,
+)
 from data_tools.inputs import InputSlice, find_files
 from data_tools.parts import atomic_file, write_json
 from data_tools.pool import available_cpus
@@ -160,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="text to learn from; it is held in memory (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="which documents the sample takes (default: %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="which documents the sample takes (default: %(default)s)")
     add_max_reject_fraction(parser)
     add_overwrite(parser)
     return parser

@@ -191,9 +191,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the verb's options. Says what is wrong with them and exits, as ``argparse`` does."""
+    return _parser().parse_args(argv)
+
+
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend and PlatformError for a machine without the walls."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
     source = RecordFiles(_completions(options.inputs), "text", "id", options.workers)
     with Sandbox(workers=1, floor=options.sandbox_floor, preload=()) as sandbox:
         print(sandbox.describe())

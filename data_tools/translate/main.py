@@ -50,9 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the verb's options. Says what is wrong with them and exits, as ``argparse`` does."""
+    return _parser().parse_args(argv)
+
+
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
     source = input_documents(options)
     if options.translator == "symbolic":
         _finish(make_documents("translate", source, SymbolicTranslator(), options, _add_funnel, COMPLETIONS))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data_tools.benchmarks import find_benchmarks, read_benchmark
+from data_tools.benchmarks import find_benchmarks, read_benchmark, read_benchmarks
 from megatron_mathcoder.config.errors import DataError
 
 PREFIX = "Solve the following grade school problem step by step: "
@@ -52,6 +52,29 @@ def test_messages_with_ground_truth_and_gzip(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps(row).encode()))
     (item,) = read_benchmark(path)
     assert (item.benchmark, item.id, item.question, item.solution) == ("svamp_test", "0", "Why?", "because")
+
+
+def test_parts_of_a_message_as_openai_writes_them(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "Why is"}, {"type": "image_url"}, {"type": "text", "text": "it?"}]
+    (item,) = read_benchmark(write(tmp_path / "a.jsonl", [{"messages": [{"role": "user", "content": parts}]}]))
+    assert item.question == "Why is it?"
+    with pytest.raises(DataError, match="has no question among messages"):
+        read_benchmark(write(tmp_path / "b.jsonl", [{"messages": [{"role": "user", "content": None}]}]))
+
+
+def test_a_folder_for_training_is_passed_over_and_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """MATH as it is published: MATH/train/algebra/0.json, MATH/test/algebra/0.json, MATH/test/geometry/0.json."""
+    for place in ("train/algebra", "test/algebra", "test/geometry"):
+        (tmp_path / "MATH" / place).mkdir(parents=True)
+        (tmp_path / "MATH" / place / "0.json").write_text(json.dumps({"problem": f"What of {place}?"}))
+    taken, passed = find_benchmarks([str(tmp_path / "MATH")])
+    assert passed == [tmp_path / "MATH/train/algebra/0.json"]
+    found = read_benchmarks(taken)
+    assert {name: items[0].question for name, items in found.items()} == {
+        f"{tmp_path}/MATH/test/{place}/0": f"What of test/{place}?" for place in ("algebra", "geometry")
+    }
+    assert [items[0].benchmark for items in found.values()] == list(found)
+    assert list(read_benchmarks(taken[:1])) == ["0"]
 
 
 def test_what_a_person_gets_wrong(tmp_path: Path) -> None:

@@ -131,6 +131,13 @@ def test_annotated_documents_are_labelled_by_their_annotation(tmp_path: Path, co
         run_training(["--annotated", str(corpora["positive"]), "--output", str(tmp_path / "n.bin")])
 
 
+@pytest.mark.parametrize("given", [["--epoch", "0"], ["--dim", "-4"], ["--lr", "nan"], ["--seed", str(2**40)], ["--seed", "-1"]])
+def test_settings_that_fasttext_would_take_and_learn_nothing_with(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_training(["--positive", "p", "--negative", "n", "--output", "m.bin", *given])
+    assert f"argument {given[0]}: {given[1]!r} is not a" in capsys.readouterr().err
+
+
 def test_what_a_person_gets_wrong(tmp_path: Path, model: Path) -> None:
     documents = str(write_documents(tmp_path / "d.jsonl", ["a", "b"]))
     out = ["--output", str(tmp_path / "out")]

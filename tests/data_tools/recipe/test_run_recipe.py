@@ -146,6 +146,17 @@ def test_the_published_recipe_has_the_six_components_and_all_their_stages() -> N
             ["--set", 'components.1.filters=[{annotator = "opnai"}]'],
             'components.1.filters.0.annotator = "opnai": must be one of none, openai, vllm, given; did you mean openai?',
         ),
+        (["--set", "components.1.source=recordfiles"], "source = 'recordfiles': no such source; did you mean record_files?"),
+        (["--set", "data.workers=-1"], "data.workers = -1: must be at least 1, or 0 for the cores this process may use"),
+        (["--set", "data.folder="], "data.folder: is empty; name the folder to make"),
+        (
+            ["--dry-run", "--set", 'components.1.options=["--textfield", "x"]'],
+            "r.toml: prepare of questions: unrecognized arguments: --textfield x; mathcoder prepare --help lists what it knows",
+        ),
+        (["--set", 'components.0.inputs=["gone"]'], "components.0.inputs: '.*/gone' does not exist; paths are relative to"),
+        (["--set", "tokenizers.0.path=gone"], "r.toml: tokenizers.0.path: 'gone' does not exist"),
+        (["--set", 'decontaminate.benchmarks=["gone"]'], "decontaminate.benchmarks: 'gone' does not exist"),
+        (["--set", 'components.1.filters=[{model="gone"}]'], "components.1.filters.0.model: 'gone' does not exist"),
         (["--stage", "dedup/x"], "--stage 'dedup/x': no such component; there are problems, questions, later"),
         (["--part", "1/2"], "--part 1/2 needs --stage: a stage begins when all parts of the one before have ended"),
         (["--stage", "blend"], "problems.manifest.json is not there; run the stage tokenize first"),
@@ -155,3 +166,16 @@ def test_what_a_person_gets_wrong(recipe: str, arguments: list[str], message: st
     with pytest.raises((ConfigError, DataError)) as error:
         run([recipe, *arguments])
     assert re.search(message, str(error.value)), str(error.value)
+    assert not Path("out").exists()
+
+
+def test_what_was_made_from_something_else_is_made_again_only_when_asked(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [recipe, "--stage", "prepare/problems"]
+    assert run(given) == 0
+    changed = [*given, "--set", 'components.0.inputs=["benchmarks/gsm8k_test.jsonl"]']
+    with pytest.raises(DataError, match=r"belongs to another output \(setting files: .{100}… there, .*; .* or add --overwrite"):
+        run(changed)
+    assert run([*changed, "--overwrite"]) == 0
+    assert json.loads(Path("out/prepare/problems/manifest.json").read_bytes())["documents"] == 1319
+    assert run([*changed, "--overwrite"]) == 0
+    assert "nothing to do" in capsys.readouterr().out

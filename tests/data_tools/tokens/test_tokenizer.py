@@ -120,6 +120,10 @@ def test_end_of_document_token_by_name(huggingface_folder: Path, tmp_path: Path)
     )
     (tmp_path / "tokenizer_config.json").write_text('{"bos_token": null, "eos_token": "<|eot_id|>"}')
     assert (load_tokenizer(str(alone)).bos_id, load_tokenizer(str(alone)).eod_id) == (None, 2)
+    for broken in ('{"eos_token": ', '{"eos_token": {}}', "7"):
+        (tmp_path / "tokenizer_config.json").write_text(broken)
+        with pytest.raises(DataError, match=r"tokenizer_config.json' does not name BOS and EOS .* fetch it again, or remove it"):
+            load_tokenizer(str(alone))
 
 
 def ranks(count: int) -> bytes:
@@ -140,6 +144,16 @@ def ranks(count: int) -> bytes:
             "has 300 ranks; the split pattern is known for 128000 (llama3); use the model's tokenizer.json instead",
         ),
         ("a.model", ranks(3) + b"AAAA x\n", "line 4 is not 'BASE64 RANK'; fetch the file again"),
+        ("a.json", b'{"model": "x"}', "is damaged (AttributeError: "),
+        ("a.json", b'{"model": {"vocab": {"a": "b"}}}', "is damaged (TypeError: "),
+        (
+            "a.json",
+            b'{"model": {"vocab": {}}, "added_tokens": [{}]}',
+            "is damaged (KeyError: 'id'); fetch it again, or name a Sent",
+        ),
+        ("tekken.json", b'{"vocab": [], "config": {}}', "is damaged (KeyError: 'default_num_special_tokens'); fetch it again"),
+        ("a.model", b"\x1f\x8bcut off", "is damaged (EOFError: "),
+        ("a.model", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff", "is damaged (error: Error -3 while decompressing"),
     ],
 )
 def test_what_is_no_tokenizer(tmp_path: Path, name: str, content: bytes, message: str) -> None:
