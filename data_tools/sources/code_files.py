@@ -7,9 +7,7 @@ Does not: read a project's licence file; what the file itself says in an SPDX li
 """
 
 import argparse
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from data_tools.document import Document, Dropped
 from data_tools.program_text import choice
 from data_tools.program_text.choice import CHOICES, ProgramChoice
 from data_tools.program_text.notebooks import read_notebook
+from data_tools.program_text.source_text import python_text
 from data_tools.sources.whole_files import EMPTY_FILE, SourceFile, WholeFiles
 
 NAME = "code_files"
@@ -57,16 +56,6 @@ class CodeReader:
         licence = _SPDX.search(text, 0, 4000)
         provenance = {"source": NAME, "file": file.name} | ({"licence": licence[1]} if licence else {})
         yield Document(file.name, text, {"kind": kind, **judged, "provenance": provenance})
-
-
-def python_text(raw: bytes) -> str:
-    """Decode a Python file as Python does: coding line, byte-order mark, any newline. Raises ValueError."""
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
-        text = raw.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        raise ValueError(f"undecodable source: {error}") from None
-    return io.IncrementalNewlineDecoder(None, translate=True).decode(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
-import io
-import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 
 from data_tools.document import Document, Dropped
 from data_tools.program_text.imports import parsed
+from data_tools.program_text.source_text import python_text
 from data_tools.sources.restructured_text import to_prose
 from megatron_mathcoder.config.errors import DataError
 
@@ -79,20 +78,14 @@ def _documents_of(module: Module) -> Iterator[Document | Dropped]:
         yield Dropped(code_id, module.dropped_for, module.name, 0)
         return
     try:
-        code = _source_text(Path(module.path).read_bytes())
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        yield Dropped(code_id, f"undecodable source: {' '.join(str(error).split())}", module.name, 0)
+        code = python_text(Path(module.path).read_bytes())
+    except ValueError as error:
+        yield Dropped(code_id, str(error), module.name, 0)
         return
     yield _kept_or_dropped(module, code_id, code, "code")
     prose = _docstrings(module.dotted_name, code)
     if prose is not None:
         yield _kept_or_dropped(module, f"{code_id}#docstrings", prose, "prose")
-
-
-def _source_text(raw: bytes) -> str:
-    """Decode as Python does (coding line, byte-order mark, any newline)."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
-    return io.IncrementalNewlineDecoder(None, translate=True).decode(raw.decode(encoding))
 
 
 def _kept_or_dropped(module: Module, document_id: str, text: str, kind: str) -> Document | Dropped:

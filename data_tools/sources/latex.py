@@ -20,7 +20,7 @@ from data_tools.formulas.latex_source import without_comments
 from data_tools.formulas.own_commands import Command, defined_commands, group_at, used_commands
 from data_tools.inputs import find_files
 from data_tools.reading_limit import ReadingStopped, reading_limit
-from data_tools.sources.pdf import licence_in
+from data_tools.sources.licences import licence_in
 from data_tools.sources.repetition import skip_repetitions
 from data_tools.sources.whole_files import SourceFile, WholeFiles
 

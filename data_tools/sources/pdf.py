@@ -15,6 +15,7 @@ from typing import Any
 
 from data_tools.arguments import add_inputs, positive_int
 from data_tools.document import Document, Dropped
+from data_tools.sources.licences import licence_in
 from data_tools.sources.pdf_text import open_pdf, pages_text
 from data_tools.sources.repetition import skip_repetitions
 from data_tools.sources.whole_files import SourceFile, WholeFiles
@@ -23,13 +24,7 @@ NAME = "pdf"
 SUFFIXES = (".pdf",)
 TOO_SHORT = "too short"
 NO_TEXT = "image-only PDF"
-LICENCE_CHARACTERS = 20_000
 
-_LICENCES = (
-    (re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([\w-]+)(?:/(\d\.\d))?", re.I), "CC {}"),
-    (re.compile(r"\bCC[ -](BY(?:[ -](?:NC|SA|ND))*)[ -]?(\d\.\d)?\b"), "CC {}"),
-    (re.compile(r"GNU\s+Free\s+Documentation\s+License()()", re.I), "GFDL"),
-)
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?")
 
 
@@ -68,14 +63,6 @@ def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[st
     counts = {"pages": pages, "pages_without_text": empty, "repeated_characters_skipped": skipped}
     metadata = {"kind": "textbook", **about, **{key: value for key, value in counts.items() if value}}
     return Document(file.name, text.rstrip() + "\n", metadata | {"provenance": provenance})
-
-
-def licence_in(text: str) -> str:
-    """Return the licence that the first pages name, or ""."""
-    for pattern, form in _LICENCES:
-        if match := pattern.search(text[:LICENCE_CHARACTERS]):
-            return form.format(" ".join(filter(None, (match[1].upper().replace(" ", "-"), match[2]))))
-    return ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

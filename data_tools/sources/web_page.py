@@ -18,6 +18,7 @@ from resiliparse.parse.html import HTMLTree
 
 from data_tools.formulas.find import count_formulas
 from data_tools.formulas.html_formulas import PageFormulas
+from data_tools.sources.licences import licence_at
 
 MAX_DEPTH = 512
 MAX_TAGS = 200_000
@@ -57,7 +58,6 @@ _VOID = frozenset(
 )
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
-_LICENCE_ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([\w-]+)(?:/(\d\.\d))?", re.IGNORECASE)
 MENU_LINK_SHARE = 0.5
 _CLUTTER = "a.headerlink, .mw-editsection, .nav-panel, .ltx_tag, div.header"
 _NODE_LINKS = re.compile(r"(?:Next|Previous|Up):")
@@ -223,9 +223,8 @@ def _licence(tree: HTMLTree) -> str:
     links = _document(tree).query_selector_all('a[rel~="license" i], link[rel~="license" i], a[href*="creativecommons.org/"]')
     for node in links[:]:
         address = node.get_attribute("href") or ""
-        if match := _LICENCE_ADDRESS.search(address):
-            name = match[1].upper()
-            return f"{name if name in ('ZERO', 'MARK') else 'CC ' + name} {match[2] or ''}".strip().replace("ZERO", "CC0")
+        if known := licence_at(address):
+            return known
         if address and node.get_attribute("rel"):
             return str(address)[:200]
     return _meta(tree, "dcterms.license", "dc.rights", "dcterms.rights", "license")

@@ -18,31 +18,12 @@ import pytest
 
 from data_tools.recipe.run_recipe import run
 from tests.data_tools.conftest import command
+from tests.data_tools.recipe.recipe_text import component, recipe_text
 
-RECIPE = """
-[data]
-folder = "out"
-corpora = "corpora"
-
-[decontaminate]
-benchmarks = ["{data}/benchmarks/svamp.json"]
-
-[[components]]
-name = "problems"
-source = "record_files"
-inputs = ["problems"]
-options = ["--text-field", "question"]
-
-[[components]]
-name = "articles"
-source = "markdown"
-inputs = ["articles"]
-"""
-TOKENIZER = """
-[[tokenizers]]
-name = "{name}"
-path = "{data}/tokenizers/mistral_{name}.model"
-"""
+COMPONENTS = (
+    component("problems", "record_files", ["problems"], options=["--text-field", "question"]),
+    component("articles", "markdown", ["articles"]),
+)
 STAGES = ("prepare", "decontaminate", "dedup", "tokens")
 
 
@@ -57,7 +38,7 @@ def write_recipe(data: Path, rows: int, copies: int, tokenizers: Sequence[str]) 
     for copy in range(copies):
         for number, page in enumerate(pages):
             Path(f"corpora/articles/{copy}-{number:04}.md").write_text(f"{copy}\n\n{page}")
-    Path("r.toml").write_text(RECIPE.format(data=data) + "".join(TOKENIZER.format(data=data, name=name) for name in tokenizers))
+    Path("r.toml").write_text(recipe_text(data, "corpora", COMPONENTS, tokenizers))
     return "r.toml"
 
 

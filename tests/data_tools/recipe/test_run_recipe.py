@@ -12,44 +12,27 @@ from data_tools.recipe.schema import load_recipe
 from data_tools.report.published import PUBLISHED_TOKENS
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from tests.data_tools.conftest import ROOT
+from tests.data_tools.recipe.recipe_text import component, recipe_text
 
 PUBLISHED = ROOT / "launch/recipes/mathcoder2_data.toml"
-RECIPE = """
-[data]
-folder = "out"
-corpora = "{data}"
-max_reject_fraction = 0.05
-
-[decontaminate]
-benchmarks = ["{data}/benchmarks/svamp.json"]
-
-[[components]]
-name = "problems"
-source = "record_files"
-inputs = ["benchmarks/gsm8k_test.jsonl", "benchmarks/mmlu_math_questions.jsonl"]
-options = ["--text-field", "question"]
-epochs = 2
-
-[[components]]
-name = "questions"
-source = "record_files"
-inputs = ["benchmarks/mmlu_stem.jsonl"]
-options = ["--text-field", "question"]
-
-[[components]]
-name = "later"
-source = "record_files"
-inputs = []
-
-[[tokenizers]]
-name = "mistral"
-path = "{data}/tokenizers/mistral_v1.model"
-"""
+OPTIONS = ["--text-field", "question"]
+PROBLEMS = ["benchmarks/gsm8k_test.jsonl", "benchmarks/mmlu_math_questions.jsonl"]
+COMPONENTS = (
+    component(
+        "problems",
+        "record_files",
+        [f"benchmarks/{name}.jsonl" for name in ("gsm8k_test", "mmlu_math_questions")],
+        options=OPTIONS,
+        epochs=2,
+    ),
+    component("questions", "record_files", ["benchmarks/mmlu_stem.jsonl"], options=OPTIONS),
+    component("later", "record_files", []),
+)
 
 
 @pytest.fixture
 def recipe(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "r.toml").write_text(RECIPE.format(data=shared_data))
+    (tmp_path / "r.toml").write_text(recipe_text(shared_data, shared_data, COMPONENTS, ["v1"]))
     monkeypatch.chdir(tmp_path)
     return "r.toml"
 
@@ -76,14 +59,14 @@ def test_all_stages_conserve_documents_and_end_in_a_blend(recipe: str, capsys: p
         ]
         for before, after in itertools.pairwise(manifests):
             assert after["documents_in"] == before["documents"]
-        tokens = json.loads(Path(f"out/tokens/mistral/{name}.manifest.json").read_bytes())
+        tokens = json.loads(Path(f"out/tokens/v1/{name}.manifest.json").read_bytes())
         assert tokens["documents"] == manifests[-1]["documents"]
         documents[name] = tokens
-    blend = json.loads(Path("out/blend-mistral.json").read_bytes())["components"]
+    blend = json.loads(Path("out/blend-v1.json").read_bytes())["components"]
     drawn = [2 * documents["problems"]["tokens"], documents["questions"]["tokens"]]
     assert [row["epochs"] for row in blend] == [2.0, 1.0]
     assert np.allclose([row["weight"] for row in blend], np.array(drawn) / sum(drawn))
-    assert 'prefix = "out/tokens/mistral/problems"\nepochs = 2.0' in Path("out/blend-mistral.toml").read_text()
+    assert 'prefix = "out/tokens/v1/problems"\nepochs = 2.0' in Path("out/blend-v1.toml").read_text()
     # The MMLU questions that both components hold stay in the first alone.
     assert "exact duplicate" in json.loads(Path("out/dedup/questions/manifest.json").read_bytes())["dropped_by_reason"]
     before = outputs(Path("out"))

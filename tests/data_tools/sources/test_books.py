@@ -7,8 +7,8 @@ import pytest
 from data_tools.document import Document, Dropped
 from data_tools.formulas.latex_source import without_comments
 from data_tools.prepare import run
+from data_tools.sources.licences import licence_in
 from data_tools.sources.mmd import MmdReader
-from data_tools.sources.pdf import licence_in
 from data_tools.sources.pdf_text import open_pdf, page_lines, pages_text
 from data_tools.sources.whole_files import SourceFile
 from tests.data_tools.test_prepare import rows_of
