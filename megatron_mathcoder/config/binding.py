@@ -19,6 +19,9 @@ from megatron_mathcoder.config.toml_text import shown
 
 Section = TypeVar("Section")
 
+VERB_OF_TABLE = {"run": "train", "data": "data", "evaluation": "evaluate"}
+"""The table that only one kind of recipe has, and the verb that reads it."""
+
 
 def build(cls: type[Section], table: Any, key: str) -> Section:
     """Return the dataclass ``cls`` filled from ``table``, which stands at ``key`` ("" for the whole recipe)."""
@@ -103,6 +106,8 @@ def _unknown_key(section: str, name: str, value: Any, known: list[str]) -> str:
     """Return the error for a key that no field has, with the nearest one of its section or of the whole recipe."""
     key = _join(section, name if name.isprintable() else shown(name))
     seen = key if isinstance(value, dict) else f"{key} = {shown(value)}"
+    if not section and name in VERB_OF_TABLE:
+        return f"{seen}: no such key; this is a recipe of mathcoder {VERB_OF_TABLE[name]}"
     if near := nearest(name, known):
         return f"{seen}: no such key; did you mean {_join(section, near)}?"
     by_last_name = {path.rpartition(".")[2]: path for path in reversed(list(key_paths(RunConfig, "")))}

@@ -94,9 +94,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        near = nearest(path.name, [file.name for file in path.parent.glob("*.toml")])
+        near = nearest(path.stem, [file.stem for file in path.parent.glob("*.toml")])
         remedy = (
-            f"did you mean {path.parent / near}?" if near else "give the path of a recipe, such as launch/recipes/tiny_cpu.toml"
+            f"did you mean {path.parent / near}.toml?"
+            if near
+            else "give the path of a recipe, such as launch/recipes/tiny_cpu.toml"
         )
         raise ConfigError(f"{path}: no such file; {remedy}") from None
     except IsADirectoryError:

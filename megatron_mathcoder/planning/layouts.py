@@ -87,8 +87,8 @@ def try_layouts(config: RunConfig, machine: Machine, refused: dict[str, list[str
 def _candidates(config: RunConfig, machine: Machine) -> Iterator[RunConfig]:
     largest_in_node = min(machine.gpus, machine.gpus_per_node)
     for tensor in _divisors(largest_in_node):
-        for stages in _divisors(machine.gpus // tensor):
-            if config.model.num_layers % stages:
+        for stages in _divisors(config.model.num_layers):
+            if machine.gpus // tensor % stages:
                 continue
             for chunks in _divisors(config.model.num_layers // stages) if stages > 1 else [1]:
                 for sequence in (True, False) if tensor > 1 else (False,):

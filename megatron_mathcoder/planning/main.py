@@ -19,6 +19,8 @@ from megatron_mathcoder.planning.speed import Machine
 
 LARGEST_SEARCH = 64
 """Times as many GPUs as asked for, at most, that a remedy may name."""
+NEAR_NODES = 16
+"""How far from the number of GPUs asked for another one is looked for."""
 
 
 def run(argv: list[str]) -> int:
@@ -109,8 +111,8 @@ def _own_layout(config: RunConfig, machine: Machine) -> tuple[Layout | None, str
 
 
 def _allowed_count(config: RunConfig, machine: Machine) -> str:
-    """Return the nearest number of GPUs for which a layout is allowed, as a remedy."""
-    for distance in range(1, machine.gpus + 1):
+    """Return the nearest number of GPUs for which a layout is allowed, as a remedy; "" where it is far away."""
+    for distance in range(1, min(machine.gpus, NEAR_NODES * machine.gpus_per_node) + 1):
         for gpus in (machine.gpus - distance, machine.gpus + distance):
             whole_nodes = gpus <= machine.gpus_per_node or gpus % machine.gpus_per_node == 0
             if gpus > 0 and whole_nodes and any(try_layouts(config, replace(machine, gpus=gpus), {})):

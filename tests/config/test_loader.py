@@ -10,6 +10,7 @@ from megatron_mathcoder.config.architectures import LLAMA3_8B
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.loader import config_from_mapping, dump_config, load_config
 from megatron_mathcoder.config.schema import BlendPart, RunConfig
+from tests.repository import RECIPES
 
 Load = Callable[..., RunConfig]
 
@@ -164,6 +165,12 @@ def test_an_override_that_opens_what_it_does_not_close_is_refused(load: Load, va
     assert text.endswith("; close what it opens")
 
 
+@pytest.mark.parametrize(("recipe", "verb"), [("mathcoder2_data.toml", "data"), ("evaluate_demo.toml", "evaluate")])
+def test_a_recipe_of_another_verb(recipe: str, verb: str) -> None:
+    with pytest.raises(ConfigError, match=rf"no such key; this is a recipe of mathcoder {verb}$"):
+        load_config(RECIPES / recipe)
+
+
 def test_an_element_of_an_empty_array_does_not_exist(load: Load) -> None:
     text = message(load, "dataset.blend=[]", "dataset.blend.0.name=x")
     assert text.endswith("0 is no element of dataset.blend; its elements are none, it is empty")
@@ -222,6 +229,8 @@ def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path, text: st
 
 def test_a_missing_file_is_named_with_the_nearest(recipe: Path, tmp_path: Path) -> None:
     assert message(load_config, tmp_path / "recip.toml") == f"{tmp_path}/recip.toml: no such file; did you mean {recipe}?"
+    (tmp_path / "pyproject.toml").touch()
+    assert "give the path of a recipe" in message(load_config, tmp_path / "nope.toml")
     lost = tmp_path / "no_folder" / "x.toml"
     assert message(load_config, lost) == (
         f"{lost}: no such file; give the path of a recipe, such as launch/recipes/tiny_cpu.toml"

@@ -96,6 +96,13 @@ def test_a_layout_the_gpus_do_not_allow_is_named_and_another_broken_down(capsys)
             "--epoch-tokens -1.0: must be at least 0; 0 counts the blend's files",
         ),
         (
+            ["--gpus", "1000000", "--gpu", "h100"],
+            (
+                f"--gpus 1000000: no layout of {LLAMA3} is allowed; training.global_batch_tokens = 4194304 is 512 samples: must be "
+                "a multiple of training.micro_batch_size = 1 times 500000 data-parallel ranks; the nearest is 4096000000"
+            ),
+        ),
+        (
             ["--gpus", "7", "--gpu", "h100"],
             (
                 f"--gpus 7: no layout of {LLAMA3} is allowed; 7 ranks: must be a multiple of the 2 that hold one model "
