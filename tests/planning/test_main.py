@@ -98,8 +98,8 @@ def test_a_layout_the_gpus_do_not_allow_is_named_and_another_broken_down(capsys)
         (
             ["--gpus", "1000000", "--gpu", "h100"],
             (
-                f"--gpus 1000000: no layout of {LLAMA3} is allowed; training.global_batch_tokens = 4194304 is 512 samples: must be "
-                "a multiple of training.micro_batch_size = 1 times 500000 data-parallel ranks; the nearest is 4096000000"
+                f"--gpus 1000000: no layout of {LLAMA3} is allowed; training.global_batch_tokens = 4194304 is 512 samples: "
+                "must be a multiple of training.micro_batch_size = 1 times 500000 data-parallel ranks; the nearest is 4096000000"
             ),
         ),
         (
