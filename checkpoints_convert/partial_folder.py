@@ -46,13 +46,13 @@ def partial_folder(target: Path, *, source: Path, needed_bytes: int, overwrite: 
 
 
 def _check_replaceable(target: Path, source: Path, overwrite: bool) -> None:
-    """Refuse to replace a target unasked, one that holds the ``source``, and one that is no model."""
+    """Refuse a target that holds the ``source``, to replace one unasked, and to replace what is no model."""
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
+        raise CheckpointError(f"{target}: holds {source}, which is being read; choose another folder")
     if not overwrite:
         raise CheckpointError(f"{target}: exists; choose another folder or add --overwrite to replace it")
     if not target.is_dir():
         raise CheckpointError(f"{target}: is a file; the target is a folder, choose another name")
-    if target.resolve() in (source.resolve(), *source.resolve().parents):
-        raise CheckpointError(f"{target}: holds {source}, which is being read; choose another folder")
     if any(target.iterdir()) and not any((target / name).is_file() for name in MARKS):
         raise CheckpointError(
             f"{target}: holds no model ({' or '.join(MARKS)}), so --overwrite leaves it alone; choose another folder or remove it"

@@ -124,6 +124,8 @@ class Run:
     job: str = ""
     seen: list[int] = field(default_factory=list)
     """Steps at which the run was disturbed."""
+    _attempts: int = 0
+    """Attempts begun when it was last disturbed; counted later, the next might be among them."""
     _state: tuple[float, str, str] = (0.0, "", "")
 
     def command(self, *words: str, nodes: int = 2) -> subprocess.CompletedProcess[str]:
@@ -162,6 +164,7 @@ class Run:
         wait_until(lambda: len(self.rows()) >= step or self.state() in OVER, f"step {step}")
         assert self.state() not in OVER, f"it ended before it was disturbed:\n{self.log()}"
         self.seen.append(len(self.rows()))
+        self._attempts = len(self.attempts())
         return ranks
 
     def ranks(self) -> list[psutil.Process]:
@@ -205,9 +208,8 @@ class Run:
         return state
 
     def wait_for_requeue(self) -> None:
-        """Wait until the job is back in the queue, or has already left it again."""
-        attempts = len(self.attempts())
-        wait_until(lambda: self.state() == "PENDING" or len(self.attempts()) > attempts, "requeued")
+        """Wait until the job is back in the queue after the attempt that ``at_step`` saw, or has already left it again."""
+        wait_until(lambda: self.state() == "PENDING" or len(self.attempts()) > self._attempts, "requeued")
 
     def wait_for_outcome(self, outcome: str, seconds: float = 180.0) -> None:
         """Wait until the newest ended attempt has ``outcome``."""
