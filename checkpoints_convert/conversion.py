@@ -73,12 +73,7 @@ def write_tensors(
     The digests are taken of the bytes on their way. Raises
     ``CheckpointError`` when a source ends early, or has a NaN or an infinity and ``allow_nonfinite`` is not given.
     """
-    journal = Journal(partial / JOURNAL_FILE, fingerprint(plan, targets))
-    if not journal.digests:
-        clear(partial)
-        for target in targets:
-            make_file(target)
-    journal.start()
+    journal = begin(plan, targets, partial)
     sizes = {name: tensor.rows * tensor.row_bytes for name, tensor in hf.items()}
     order = sorted(plan.keys() - journal.digests.keys(), key=lambda name: (hf[name].blocks[0].path, hf[name].blocks[0].offset))
     done = sum(sizes[name] for name in journal.digests)
@@ -108,6 +103,17 @@ def write_tensors(
             raise
     journal.path.unlink()
     return journal.digests
+
+
+def begin(plan: Plan, targets: Sequence[TargetFile], partial: Path) -> "Journal":
+    """Go on with what an earlier run of the same conversion has done in ``partial``, or make the target files."""
+    journal = Journal(partial / JOURNAL_FILE, fingerprint(plan, targets))
+    if not journal.digests:
+        clear(partial)
+        for target in targets:
+            make_file(target)
+    journal.start()
+    return journal
 
 
 def batches(names: Iterable[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:

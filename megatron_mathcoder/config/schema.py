@@ -120,7 +120,7 @@ class DatasetSection:
     blend: tuple[BlendPart, ...]
     """The datasets, as ``[[dataset.blend]]`` tables."""
     validation_fraction: float = 0.01
-    """Share of each part, taken from its end in whole samples, that is held out for validation; 0 = none."""
+    """Share of each part, taken from its end in whole documents, that is held out for validation; 0 = none."""
     document_mask: bool = True
     """Documents packed into one sample do not see each other and each begins at position 0; false = one stream (MathCoder2)."""
     tokenizer: str = ""

@@ -77,7 +77,7 @@ def _total_tokens(dataset: IndexedDataset) -> int:
 
 
 def split_at_document(dataset: IndexedDataset, validation_fraction: float) -> int:
-    """Return the token offset where validation begins: the document start nearest to the last ``validation_fraction``."""
+    """Return the token offset where validation begins: the first document start in the last ``validation_fraction``."""
     total = _total_tokens(dataset)
     if validation_fraction == 0:
         return total

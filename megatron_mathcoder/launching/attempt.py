@@ -34,6 +34,28 @@ def run(argv: list[str]) -> int:
     The ranks' own status is in the record. It is not returned, so that 128 + 9 tells the batch script that this process itself
     was killed; then it calls again with ``--killed``.
     """
+    arguments = parse(argv)
+    log = AttemptLog(arguments.folder, arguments.name)
+    if log.finished() and log.read()[-1].start.job == arguments.job:
+        say(f"{arguments.name}: finished before; nothing is started")
+        return 0
+    if arguments.killed:
+        return _after_a_kill(arguments, log)
+    for need in arguments.needs:
+        if lines := unfinished(need):
+            raise LaunchError(
+                f"{arguments.name} needs {need}, where {len(lines)} did not finish: {'; '.join(lines)}; "
+                "mend that and submit it again, then this"
+            )
+    return _attempt(arguments, log)
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the arguments; a part of an array has its own name, and its ``--part`` in the command.
+
+    Raises:
+        LaunchError: the array has not the parts that the work has.
+    """
     parser = argparse.ArgumentParser(
         prog="mathcoder attempt",
         description="Inside a Slurm job: record an attempt in FOLDER/attempts, run COMMAND (srun …), and when it ends "
@@ -66,19 +88,7 @@ def run(argv: list[str]) -> int:
             raise LaunchError(f"{arguments.name} has {arguments.parts} parts; submit it with --array=1-{arguments.parts}")
         arguments.name = part_name(arguments.name, arguments.task, arguments.parts)
         arguments.command += ["--part", f"{arguments.task}/{arguments.parts}"]
-    log = AttemptLog(arguments.folder, arguments.name)
-    if log.finished() and log.read()[-1].start.job == arguments.job:
-        say(f"{arguments.name}: finished before; nothing is started")
-        return 0
-    if arguments.killed:
-        return _after_a_kill(arguments, log)
-    for need in arguments.needs:
-        if lines := unfinished(need):
-            raise LaunchError(
-                f"{arguments.name} needs {need}, where {len(lines)} did not finish: {'; '.join(lines)}; "
-                "mend that and submit it again, then this"
-            )
-    return _attempt(arguments, log)
+    return arguments
 
 
 def _start(arguments: argparse.Namespace) -> Start:

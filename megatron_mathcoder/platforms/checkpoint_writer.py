@@ -5,7 +5,7 @@ then on, they do not see. They end with the rank that forked them, however it en
 once (synchronous) or some steps later.
 Does not: choose what is written where, or commit anything (``megatron_mathcoder/checkpoint.py``).
 
-Beside the stand-in and the registration of Adam this is the project's only patch of other people's code. megatron-core 0.16.1
+This is one of the four patches of other people's code (ARCHITECTURE.md lists them). megatron-core 0.16.1
 hands the writers' results over in a manager process, started by spawn at the first save. It imports the main module again
 (seconds), holds about 200 MB, hangs a script without an ``if __name__ == "__main__"`` guard, and outlives a rank that is killed,
 once per killed rank. Here a pipe does, and its end tells when a writer has died.

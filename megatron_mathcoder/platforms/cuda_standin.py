@@ -5,7 +5,7 @@ Decides: nothing about training. megatron-core 0.16.1 asks ``torch.cuda`` for de
 here each of those questions gets the CPU's answer, so one code path trains on both.
 Does not: pretend that a GPU exists: ``torch.cuda.is_available()`` stays False.
 
-Beside ``adam_registration.py`` and ``checkpoint_writer.py`` these are the project's only patches. Proven call sites, 0.16.1:
+Of the project's patches this is the largest; ARCHITECTURE.md lists the other three. Proven call sites, 0.16.1:
 ``optimizer/optimizer.py``, ``optimizer/distrib_optimizer.py``, ``optimizer/clip_grads.py``, ``core/utils.py``,
 ``pipeline_parallel/schedules.py``, ``pipeline_parallel/p2p_communication.py``, ``tensor_parallel/{mappings,layers,random}.py``,
 ``models/common/embeddings/rotary_pos_embedding.py``, ``dist_checkpointing/strategies/*``.
