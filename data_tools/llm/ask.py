@@ -13,7 +13,7 @@ from typing import Protocol
 from data_tools.document import Document
 from data_tools.llm.arguments import VLLM, open_model
 from data_tools.llm.interface import Message, Request, Sampling
-from data_tools.llm.request_log import Accounting, RequestLog
+from data_tools.llm.request_log import DEAD_LETTERS, Accounting, RequestLog
 from data_tools.llm.run_batch import read_batch, write_batch
 from data_tools.parts import atomic_file
 from data_tools.progress import Progress
@@ -131,7 +131,10 @@ def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder:
             def show(found: Accounting) -> None:
                 progress.show(place, found.prompt_tokens + found.completion_tokens)
 
-            print(log.fill(model, requests(), show))
+            found = log.fill(model, requests(), show)
+            print(found)
+            if found.failed or found.dead:
+                print(f"why some got no reply is in {folder / DEAD_LETTERS}; --retry-dead asks again what is dead")
 
 
 def _log_name(options: argparse.Namespace) -> str:

@@ -24,7 +24,7 @@ import aiohttp
 import orjson
 
 from data_tools.llm.interface import Reply, Request
-from data_tools.llm.retry import BUSY, FIRST_WAIT_SECONDS, PASSING, WRONG_RUN, Transient, retry_after_seconds, wait_seconds
+from data_tools.llm.retry import BUSY, FIRST_WAIT_SECONDS, WRONG_RUN, Transient, may_pass, retry_after_seconds, wait_seconds
 from data_tools.llm.window import Window
 from data_tools.llm.wire import BadReply, body_of, estimated_tokens, parse_reply, path_of
 from megatron_mathcoder.config.errors import DataError
@@ -249,7 +249,7 @@ class OpenAIClient:
 
     def _refuse(self, status: int, retry_after: float, content: bytes, request: Request, attempt: int, seconds: float) -> Reply:
         said = " ".join(content[:300].decode(errors="replace").split())
-        if status in BUSY or status in PASSING or status >= 500:
+        if may_pass(status):
             raise Transient(f"status {status}: {said}", busy=status in BUSY, retry_after_seconds=retry_after)
         if status in WRONG_RUN:
             raise DataError(f"{self._server.base_url} answered {status} ({said}); check the address, the model and the key")

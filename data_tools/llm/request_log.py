@@ -10,6 +10,7 @@ A folder holds one append-only ``*.jsonl`` per writer, so tasks of a job array w
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from megatron_mathcoder.config.errors import DataError
 
 SYNC_SECONDS = 1.0
 DEAD_LETTERS = "dead_letters.jsonl"
+KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
@@ -202,11 +204,15 @@ def row_of(key: str, reply: Reply, model: str) -> dict[str, Any]:
     }
 
 
+_KEPT = ("outcome", "error", "prompt_tokens", "completion_tokens", "attempts", "seconds", "response_id")
+FIELDS = {"key", "choices", *_KEPT}
+"""Of a row that can be read back."""
+
+
 def reply_of(row: dict[str, Any], request: Request) -> Reply:
     """Read a row of a log. Log probabilities are not kept; a task that needs them works with the reply itself."""
     choices = tuple(Choice(each["text"], each["finish_reason"], None, each["fits"]) for each in row["choices"])
-    names = ("outcome", "error", "prompt_tokens", "completion_tokens", "attempts", "seconds", "response_id")
-    return Reply(request=request, choices=choices, **{name: row[name] for name in names})
+    return Reply(request=request, choices=choices, **{name: row[name] for name in _KEPT})
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -214,4 +220,5 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return row if isinstance(row, dict) and "key" in row and "outcome" in row else None
+    known = isinstance(row, dict) and row.keys() >= FIELDS and isinstance(row["key"], str)
+    return row if known and KEY.fullmatch(row["key"]) else None

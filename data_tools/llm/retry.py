@@ -8,11 +8,18 @@ import random
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 BUSY = frozenset({429, 503})
 PASSING = frozenset({408, 409, 425, 500, 502, 504})
 WRONG_RUN = frozenset({401, 402, 403, 404, 405})
 """Statuses that every request of the run would get: a wrong key, model or address."""
+
+
+def may_pass(status: Any) -> bool:
+    """Say whether an HTTP status says nothing about the request itself, so that another try may end better."""
+    return not isinstance(status, int) or status in BUSY or status in PASSING or status >= 500
+
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 60.0
@@ -39,7 +46,7 @@ def retry_after_seconds(header: str | None) -> float:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else 0.0
 

@@ -8,10 +8,12 @@ missing from the output is simply written into the next input.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from data_tools.llm.interface import Reply, Request
+from data_tools.llm.retry import may_pass
 from data_tools.llm.wire import CHAT, BadReply, body_of, reply_from
 from data_tools.parts import atomic_file
 from megatron_mathcoder.config.errors import DataError
@@ -33,23 +35,34 @@ def write_batch(path: Path, requests: Iterable[Request], model: str) -> int:
 def read_batch(path: Path, request_of: dict[str, Request]) -> Iterable[tuple[str, Reply]]:
     """Yield (key, reply) for each row that answers one of ``request_of``. A torn last line is passed over.
 
-    A row whose response is no good (an error, a wrong number of choices) yields nothing: the request stays unanswered.
+    A row whose response is no good (an error, a status that another try may change, a wrong number of choices) yields nothing:
+    the request stays unanswered. Raises DataError: there is no such file.
     """
+    if not path.is_file():
+        raise DataError(f"--read-batch {str(path)!r} is no file; name the one that vllm run-batch wrote")
     with path.open("rb") as stream:
         for line in stream:
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
                 continue
-            request = request_of.get(str(row.get("custom_id")))
-            response = row.get("response") or {}
-            if request is None or row.get("error") or not response:
+            response = row.get("response") if isinstance(row, dict) else None
+            if (
+                not isinstance(response, dict)
+                or row.get("error")
+                or (request := request_of.get(str(row.get("custom_id")))) is None
+            ):
                 continue
-            if response.get("status_code", 200) != 200:
-                error = f"status {response['status_code']}: {str(response.get('body'))[:300]}"
-                yield str(row["custom_id"]), Reply(request=request, outcome="failed", error=error)
-                continue
-            try:
-                yield str(row["custom_id"]), reply_from(response.get("body"), request, 1, 0.0)
-            except BadReply:
-                continue
+            if (reply := _reply(response, request)) is not None:
+                yield str(row["custom_id"]), reply
+
+
+def _reply(response: dict[str, Any], request: Request) -> Reply | None:
+    status = response.get("status_code", 200)
+    if status != 200:
+        error = f"status {status}: {str(response.get('body'))[:300]}"
+        return None if may_pass(status) else Reply(request=request, outcome="failed", error=error)
+    try:
+        return reply_from(response.get("body"), request, 1, 0.0)
+    except BadReply:
+        return None

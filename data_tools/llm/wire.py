@@ -78,11 +78,14 @@ def reply_from(value: Any, request: Request, attempts: int, seconds: float) -> R
     if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
         raise BadReply(f"no choices: {_excerpt(value)}")
     rows = value["choices"]
+    if not all(isinstance(row, dict) for row in rows):
+        raise BadReply(f"a choice is no object: {_excerpt(rows)}")
     if len(rows) != request.sampling.n:
         raise BadReply(f"{len(rows)} choices where n={request.sampling.n} was asked")
-    if len({row.get("index", place) if isinstance(row, dict) else place for place, row in enumerate(rows)}) != len(rows):
+    places = [row["index"] if isinstance(row.get("index"), int) else place for place, row in enumerate(rows)]
+    if len(set(places)) != len(rows):
         raise BadReply("two choices with the same index")
-    choices = tuple(_choice(row, request) for row in sorted(rows, key=lambda row: row.get("index", 0)))
+    choices = tuple(_choice(rows[at], request) for at in sorted(range(len(rows)), key=places.__getitem__))
     usage = value.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Reply(
@@ -102,9 +105,7 @@ def _count(told: Any, size: int) -> int:
     return told if isinstance(told, int) and not isinstance(told, bool) else size // BYTES_PER_TOKEN
 
 
-def _choice(row: Any, request: Request) -> Choice:
-    if not isinstance(row, dict):
-        raise BadReply(f"a choice is no object: {_excerpt(row)}")
+def _choice(row: dict[str, Any], request: Request) -> Choice:
     message = row.get("message")
     text = row.get("text") if isinstance(request.prompt, str) else message.get("content") if isinstance(message, dict) else None
     # Chat servers say null for an empty reply.
@@ -137,7 +138,7 @@ def _logprobs(value: Any, sampling: Sampling) -> TokenLogprobs | None:
         rows = value["content"]
         tops = [{each["token"]: each["logprob"] for each in row.get("top_logprobs") or []} for row in rows]
         return TokenLogprobs(tuple(row["token"] for row in rows), tuple(row["logprob"] for row in rows), tuple(tops))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise BadReply(f"logprobs of an unknown form: {_excerpt(value)}") from None
 
 

@@ -79,9 +79,15 @@ class ConfinedProcess:
         self.walls = message["ready"]
 
     def ask(self, request: dict[str, Any]) -> Outcome:
-        """Send one request and wait for its end: the reply, or the process's death. ``request["last"]`` waits for both."""
+        """Send one request and wait for its end: the reply, or the process's death. ``request["last"]`` waits for both.
+
+        Code that is too long to be sent is said to be, and leaves the process as it was.
+        """
         self._nonce = secrets.token_hex(8)
-        self._to_send = channel.pack(request | {"nonce": self._nonce})
+        try:
+            self._to_send = channel.pack(request | {"nonce": self._nonce})
+        except ValueError as error:
+            return Outcome(status="exception", error=f"not run: {error}")
         self._reply = None
         for stream in (self._stdout, self._stderr):
             self._streams[stream].clear()

@@ -13,7 +13,7 @@ import argparse
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from data_tools.answers.compare import LENIENT, compare
-from data_tools.arguments import add_inputs, add_workers
+from data_tools.arguments import add_inputs, add_workers, fraction
 from data_tools.inputs import find_files
 from data_tools.parts import atomic_file
 from data_tools.progress import Progress
@@ -32,6 +32,7 @@ from data_tools.sandbox.outcome import Limits, Outcome
 from data_tools.sandbox.rewordings import known_rewording
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.stage import scan_inputs
+from megatron_mathcoder.config.errors import DataError
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
@@ -58,13 +59,16 @@ class Block:
 
 def blocks_of(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the code blocks of a row, each with its recorded output."""
-    listed = row.get("debug_result") or row.get("messages") or []
     pairs = []
-    for block, following in itertools.pairwise(listed):
+    for block, following in itertools.pairwise(_listed(row)):
         kinds = [each.get("role") or each.get("type") for each in (block, following)]
         if kinds == ["code", "execution"]:
             pairs.append((block["content"], following["content"]))
     return pairs
+
+
+def _listed(row: dict[str, Any]) -> Any:
+    return row.get("debug_result") or row.get("messages")
 
 
 def plain(text: str) -> str:
@@ -142,12 +146,24 @@ def _same(blocks: Sequence[Block], *causes: str) -> int:
     return sum(block.cause in (SAME, *causes) for block in blocks)
 
 
-def _rows(paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for file in scan_inputs(paths, 1):
-        for piece in file.slices:
-            for row in RowReader(piece):
-                if isinstance(row, Row):
-                    yield f"{file.path}:{row.line}", row.value
+def _rows(path: str) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Return the place and the value of each trajectory, and for every other row its place and what is wrong with it."""
+    found, unusable = [], []
+    for piece in scan_inputs([path], 1)[0].slices:
+        for row in RowReader(piece):
+            place = f"{path}:{row.line}"
+            if not isinstance(row, Row):
+                unusable.append(f"{place}: {row.reason}")
+            elif not _is_trajectory(row.value):
+                unusable.append(f"{place}: neither debug_result nor messages is a list of blocks with content")
+            else:
+                found.append((place, row.value))
+    return found, unusable
+
+
+def _is_trajectory(row: dict[str, Any]) -> bool:
+    listed = _listed(row)
+    return isinstance(listed, list) and all(isinstance(each, dict) and isinstance(each.get("content"), str) for each in listed)
 
 
 def run(argv: list[str]) -> int:
@@ -157,17 +173,20 @@ def run(argv: list[str]) -> int:
     )
     add_inputs(parser, "JSONL files (.gz, .zst) of trajectories, or folders of them")
     parser.add_argument("--differences", type=Path, metavar="FILE", help="JSONL file to write each difference to, with its cause")
-    parser.add_argument("--least", type=float, default=0.0, metavar="F", help="share of the blocks that must be the same")
+    parser.add_argument("--least", type=fraction, default=0.0, metavar="F", help="share of the blocks that must be the same")
     add_timeout(parser)
     add_workers(parser)
     add_floor(parser)
     options = parser.parse_args(argv)
     enough = True
     different: list[Block] = []
+    paths = find_files(options.inputs)
     with Sandbox(Limits(cpu_seconds=options.timeout_seconds), workers=options.workers, floor=options.sandbox_floor) as sandbox:
         print(sandbox.describe())
-        for path in find_files(options.inputs):
+        for path in paths:
             blocks = _replay_file(sandbox, path)
+            if not blocks:
+                raise DataError(f"{path}: no block of code with its output in it; name recorded trajectories")
             different += [block for block in blocks if block.cause != SAME]
             share = _same(blocks, KNOWN, REWORDED) / max(len(blocks), 1)
             enough = enough and share >= options.least
@@ -184,7 +203,9 @@ def _share(blocks: Sequence[Block], *causes: str) -> str:
 
 
 def _replay_file(sandbox: Sandbox, path: str) -> list[Block]:
-    rows = list(_rows([path]))
+    rows, unusable = _rows(path)
+    if unusable:
+        print(f"{len(unusable)} rows are no trajectories, the first {unusable[0]}")
     replayed: list[list[Block] | None] = []
     size = Path(path).stat().st_size
     with Progress(f"replay {Path(path).name}", size, "trajectories") as progress, ThreadPoolExecutor(sandbox.workers) as threads:

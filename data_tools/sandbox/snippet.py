@@ -70,7 +70,8 @@ def _run(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
     source, name = request["code"], request["name"]
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     try:
-        tree = ast.parse(source, name)
+        # Not ast.parse, whose frame would stand in the traceback of a syntax error.
+        tree: Any = compile(source, name, "exec", ast.PyCF_ONLY_AST)
         shown = tree.body.pop() if request["display"] and tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, name, "exec"), namespace)
         if shown is None:

@@ -56,15 +56,14 @@ def read_completed(document: Document) -> Completed | Dropped:
     try:
         given = {"computations": [], "unparsed": []} | {name: value for name, value in row.items() if value is not None}
         completion = Completion.from_json(_DEFAULTS | given)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        return bare.dropped(f"{MALFORMED}: {type(error).__name__} {error}")
+    except KeyError as error:
+        return bare.dropped(f"{MALFORMED}: no {error}")
+    except (TypeError, ValueError) as error:
+        return bare.dropped(f"{MALFORMED}: {error}")
     computations, unparsed = completion.computations, completion.unparsed
     if not computations and not unparsed and completion.text:
         parsed = parse_reply_text(completion.text, completion.finish_reason)
         computations, unparsed = tuple(parsed[0]), tuple(parsed[1])
-    wrong = next((each for each in computations if not all(isinstance(part, str) for part in (each.code, each.result))), None)
-    if wrong is not None:
-        return bare.dropped(f"{MALFORMED}: code and result must be texts")
     return Completed(bare, completion, computations, unparsed)
 
 

@@ -41,16 +41,11 @@ class Computation:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        span = row["span"]
-        return cls(
-            row["title"],
-            tuple(row["conditions"]),
-            row["expression"],
-            row["result"],
-            row["code"],
-            None if span is None else (span[0], span[1]),
-        )
+        """Read what ``to_json`` gave. Raises KeyError or ValueError for another row."""
+        if not isinstance(row["conditions"], list) or not all(isinstance(each, str) for each in row["conditions"]):
+            raise ValueError("conditions is no list of texts")
+        title, expression, result, code = (_text(row, name) for name in ("title", "expression", "result", "code"))
+        return cls(title, tuple(row["conditions"]), expression, result, code, _span(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +62,8 @@ class Unparsed:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
-        span = row["span"]
-        return cls(row["reason"], None if span is None else (span[0], span[1]), row.get("text", ""))
+        """Read what ``to_json`` gave. Raises KeyError or ValueError for another row."""
+        return cls(_text(row, "reason"), _span(row), _text({"text": ""} | row, "text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +99,34 @@ class Completion:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Self:
-        """Read what ``to_json`` gave."""
+        """Read what ``to_json`` gave. Raises KeyError, TypeError or ValueError for another row."""
         return cls(
-            row["translator"],
-            row["model"],
-            row["prompt_version"],
-            row["seconds"],
-            row["finish_reason"],
-            row["text"],
+            _text(row, "translator"),
+            _text(row, "model"),
+            _text(row, "prompt_version"),
+            float(row["seconds"]),
+            _text(row, "finish_reason"),
+            None if row["text"] is None else _text(row, "text"),
             tuple(Computation.from_json(each) for each in row["computations"]),
             tuple(Unparsed.from_json(each) for each in row["unparsed"]),
         )
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    return value
+
+
+def _span(row: dict[str, Any]) -> Span | None:
+    span = row["span"]
+    if span is None:
+        return None
+    begin, end = span
+    if not isinstance(begin, int) or not isinstance(end, int) or not 0 <= begin <= end:
+        raise ValueError(f"span {span} is no begin and end")
+    return begin, end
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from megatron_mathcoder.evaluation.graders import Graders
 from megatron_mathcoder.evaluation.predictions import Task, predict, task_of, versions
 from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationConfig, ModelEntry
 from megatron_mathcoder.inference.language_models import open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog
+from megatron_mathcoder.inference.prediction_log import PredictionLog, read_log
 
 Judged = dict[str, dict[str, list[results.Judged]]]
 
@@ -89,7 +89,7 @@ def ask(entry: ModelEntry, tasks: list[Task], config: EvaluationConfig) -> None:
             limits = Limits(cpu_seconds=section.timeout_seconds)
             sandbox = stack.enter_context(Sandbox(limits, floor=section.sandbox_floor))
         model = stack.enter_context(open_model(_exported(entry.path, folder), section.batch_size))
-        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl", again=True))
+        log = stack.enter_context(PredictionLog(folder / "predictions.jsonl"))
         for task in tasks:
             predict(model, task, section, log, sandbox)
 
@@ -120,8 +120,8 @@ def judge(config: EvaluationConfig, tasks: list[Task], contaminated: set[tuple[s
     judged: Judged = {}
     with Graders() as graders:
         for model in config.models:
-            with PredictionLog(Path(config.evaluation.folder) / model.name / "predictions.jsonl") as log:
-                judged[model.name] = {task.key: results.judge(task, log.rows, graders, contaminated) for task in tasks}
+            rows = read_log(Path(config.evaluation.folder) / model.name / "predictions.jsonl")
+            judged[model.name] = {task.key: results.judge(task, rows, graders, contaminated) for task in tasks}
     return judged
 
 

@@ -17,9 +17,9 @@ from data_tools.progress import CountProgress
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder import __version__
 from megatron_mathcoder.config.errors import ConfigError, DataError
-from megatron_mathcoder.evaluation.benchmarks import BENCHMARKS, LETTERS, Item, load_items
+from megatron_mathcoder.evaluation.benchmarks import LETTERS, Item, load_items
 from megatron_mathcoder.evaluation.protocols import PROTOCOLS, Protocol
-from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationSection
+from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationSection, protocol_of
 from megatron_mathcoder.inference.prediction_log import PredictionLog
 from megatron_mathcoder.inference.tool_use import WINDOW, ToolLoop
 
@@ -50,8 +50,7 @@ class Task:
 
 def task_of(entry: BenchmarkEntry) -> Task:
     """Load a benchmark's items. Raises DataError as ``load_items`` does."""
-    name = BENCHMARKS[entry.name].protocol if entry.protocol == "default" else entry.protocol
-    return Task(entry, PROTOCOLS[name], tuple(load_items(entry.name, entry.path, entry.limit)))
+    return Task(entry, PROTOCOLS[protocol_of(entry)], tuple(load_items(entry.name, entry.path, entry.limit)))
 
 
 def predict(model: LanguageModel, task: Task, section: EvaluationSection, log: PredictionLog, sandbox: Sandbox | None) -> None:

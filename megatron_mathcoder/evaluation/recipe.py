@@ -8,6 +8,7 @@ from typing import Literal
 
 from data_tools.sandbox.walls import DEFAULT_FLOOR
 from megatron_mathcoder.config.errors import ConfigError
+from megatron_mathcoder.evaluation.benchmarks import BENCHMARKS
 
 BenchmarkName = Literal[
     "gsm8k",
@@ -84,6 +85,11 @@ class EvaluationConfig:
     benchmarks: tuple[BenchmarkEntry, ...]
 
 
+def protocol_of(entry: BenchmarkEntry) -> str:
+    """Return the name of the protocol that a benchmark is asked by."""
+    return BENCHMARKS[entry.name].protocol if entry.protocol == "default" else entry.protocol
+
+
 def check(config: EvaluationConfig) -> None:
     """Raise ConfigError for a recipe whose keys do not fit together."""
     if not config.models or not config.benchmarks:
@@ -95,10 +101,14 @@ def check(config: EvaluationConfig) -> None:
     for index, model in enumerate(config.models):
         if not model.name.replace("-", "").replace(".", "").replace("_", "").isalnum() or model.name.startswith("."):
             raise ConfigError(f"models.{index}.name = {model.name!r}: use letters, digits, dots and dashes; it names a folder")
-    asked = [(entry.label or entry.name, entry.protocol) for entry in config.benchmarks]
+    asked = [(entry.label or entry.name, protocol_of(entry)) for entry in config.benchmarks]
     if twice_asked := [pair for pair in asked if asked.count(pair) > 1]:
         raise ConfigError(f"benchmarks: {twice_asked[0][0]!r} is asked twice by one protocol; leave one out, or give it a label")
     for index, entry in enumerate(config.benchmarks):
+        if entry.label in BENCHMARKS and entry.label != entry.name:
+            raise ConfigError(
+                f"benchmarks.{index}.label = {entry.label!r}: {entry.name} would stand in tables as it; write another"
+            )
         if entry.protocol == "log-likelihood" and entry.name not in ("sat", "mmlu_math", "mmlu_stem"):
             raise ConfigError(f"benchmarks.{index}.protocol = 'log-likelihood': {entry.name} has no choices; take few-shot-cot")
         if entry.limit < 0 or entry.max_new_tokens < 0 or entry.shots < -1:

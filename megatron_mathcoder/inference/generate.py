@@ -23,7 +23,7 @@ from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.inference.language_models import open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog
+from megatron_mathcoder.inference.prediction_log import PredictionLog, read_log
 from megatron_mathcoder.inference.tool_format import FORMATS
 from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory, replay, trajectory_from_row
 from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH
@@ -42,6 +42,8 @@ def run(argv: list[str]) -> int:
         raise ConfigError("no model: name a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
     if arguments.problems and arguments.output is None:
         raise ConfigError("--problems needs --output FILE.jsonl, where trajectories go as they end")
+    problems = list(read_problems(arguments.problems)) if arguments.problems else []
+    check_ids(name for name, _ in problems)
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
     with ExitStack() as stack:
         # The sandbox first: a machine that cannot have one says so before a model is loaded.
@@ -57,7 +59,7 @@ def run(argv: list[str]) -> int:
             rounds=arguments.rounds,
             output_characters=arguments.output_characters,
         )
-        return _solve_file(loop, arguments) if arguments.problems else _solve_one(loop, _prompt(arguments))
+        return _solve_file(loop, problems, arguments) if problems else _solve_one(loop, _prompt(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,8 +98,10 @@ def _prompt(arguments: argparse.Namespace) -> str:
 
 def _continue(model: LanguageModel, prompt: str, sampling: Sampling) -> int:
     reply = next(iter(model.complete([Request(prompt, sampling)])))
-    if reply.outcome != "ok":
+    if reply.outcome == "failed":
         raise DataError(f"the model refuses the prompt: {reply.error}; shorten it")
+    if reply.outcome == "dead":
+        raise DataError(f"the model does not answer: {reply.error}; look at its server, then run the same command")
     print(f"{prompt}{reply.choices[0].text}")
     return 0
 
@@ -110,12 +114,10 @@ def _solve_one(loop: ToolLoop, problem: str) -> int:
     return int(trajectory.ended == "failed")
 
 
-def _solve_file(loop: ToolLoop, arguments: argparse.Namespace) -> int:
-    problems = list(read_problems(arguments.problems))
-    check_ids(name for name, _ in problems)
+def _solve_file(loop: ToolLoop, problems: list[tuple[str, str]], arguments: argparse.Namespace) -> int:
     settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
     settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
-    with PredictionLog(arguments.output, again=True) as log:
+    with PredictionLog(arguments.output) as log:
         _check_same_settings(log, settings)
         left = [problem for problem in problems if problem[0] not in log.rows]
         with CountProgress("generate", len(problems), "problems", len(problems) - len(left)) as progress:
@@ -152,8 +154,9 @@ def read_problems(path: str) -> Iterator[tuple[str, str]]:
 def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield (id, text, row) of each row of a file; the id is the line's number where a row has none.
 
-    Raises DataError: a row cannot be read or has no problem.
+    Raises DataError: a row cannot be read or has no problem, or there is no row.
     """
+    number = 0
     for name in find_files([path]):
         size = Path(name).stat().st_size
         for row in RowReader(InputSlice(name, 0, size, 1, size)):
@@ -162,14 +165,17 @@ def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             text = next((row.value[field] for field in PROBLEM_FIELDS if isinstance(row.value.get(field), str)), None)
             if text is None:
                 raise DataError(f"{name}:{row.line}: no {', '.join(PROBLEM_FIELDS)} in the row; name the problem's text so")
+            number += 1
             yield str(row.value.get("id", row.line)), text, row.value
+    if not number:
+        raise DataError(f"{path}: no problem in it; name JSONL rows with {', '.join(PROBLEM_FIELDS)}")
 
 
 def _replay(arguments: argparse.Namespace) -> int:
     if not arguments.replay.is_file():
         raise DataError(f"--replay {arguments.replay}: no such file; name trajectories that --problems … --output wrote")
-    with PredictionLog(arguments.replay) as log, _sandbox(arguments) as sandbox:
-        trajectories: list[Trajectory] = [trajectory_from_row(row) for row in log.rows.values()]
+    trajectories = _recorded(arguments.replay)
+    with _sandbox(arguments) as sandbox:
         blocks = sum(block.kind == "execution" for each in trajectories for block in each.blocks)
         differing = 0
         for trajectory in trajectories:
@@ -178,3 +184,15 @@ def _replay(arguments: argparse.Namespace) -> int:
                 print(f"{trajectory.id}: recorded {recorded[:80]!r}, now {now[:80]!r}")
     print(f"{arguments.replay}: {blocks - differing} of {blocks} executions of {len(trajectories)} trajectories are the same")
     return int(differing > 0)
+
+
+def _recorded(path: Path) -> list[Trajectory]:
+    try:
+        found = [trajectory_from_row(row) for row in read_log(path).values()]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"--replay {path}: its rows are no trajectories ({error}); name what --problems … --output wrote"
+        ) from None
+    if not found:
+        raise DataError(f"--replay {path}: no trajectory in it; name what --problems … --output wrote")
+    return found

@@ -24,8 +24,8 @@ from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
 from data_tools.stage import check_conservation, code_version
-from megatron_mathcoder.config.errors import ConfigError, DataError
-from megatron_mathcoder.inference.generate import read_rows
+from megatron_mathcoder.config.errors import ConfigError
+from megatron_mathcoder.inference.generate import read_problems
 from megatron_mathcoder.inference.language_models import open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog
 
@@ -52,11 +52,11 @@ Pair = tuple[tuple[str, str], tuple[str, str]]
 def run(argv: list[str]) -> int:
     """Run ``mathcoder interpolate``."""
     arguments = _parser().parse_args(argv)
-    easy, hard = (_problems(path) for path in (arguments.easy, arguments.hard))
+    easy, hard = (list(read_problems(path)) for path in (arguments.easy, arguments.hard))
     pairs = draw_pairs(easy, hard, arguments.count, arguments.seed)
     arguments.output.mkdir(parents=True, exist_ok=True)
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature)
-    with open_model(arguments.model) as model, PredictionLog(arguments.output / "replies.jsonl", again=True) as log:
+    with open_model(arguments.model) as model, PredictionLog(arguments.output / "replies.jsonl") as log:
         settings = {"model": model.name, "seed": arguments.seed, "temperature": arguments.temperature}
         if other := [row for row in log.rows.values() if row["settings"] != settings]:
             raise ConfigError(f"{log.path}: its rows have {other[0]['settings']}, this run {settings}; name another --output")
@@ -91,13 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-new-tokens", type=positive_int, default=512, metavar="N", help="default: 512")
     parser.add_argument("--seed", type=int, default=3407, help="of the pairs and of the model's draws")
     return parser
-
-
-def _problems(path: str) -> list[tuple[str, str]]:
-    found = [(name, text) for name, text, _ in read_rows(path)]
-    if not found:
-        raise DataError(f"{path}: has no problem; name a JSONL file of problems")
-    return found
 
 
 def draw_pairs(easy: list[tuple[str, str]], hard: list[tuple[str, str]], count: int, seed: int) -> dict[str, Pair]:

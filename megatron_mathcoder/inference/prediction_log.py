@@ -3,60 +3,48 @@
 Decides: a row counts when its whole line is in the file; half a line at the end, which a kill can leave, is cut off before the
 next row is written. Rows are found again by ``id``, so a resumed run repeats and loses nothing. A row that says its work failed
 (``ended`` is ``failed``: a server that gave up, a sandbox that did not start) is taken out when a run goes on, and done again.
+One run writes a log at a time.
 Does not: know what a row means.
 """
 
+import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import orjson
 
 from data_tools.parts import atomic_file
 from megatron_mathcoder.config.errors import DataError
 
+Row = dict[str, Any]
+
 
 class PredictionLog:
-    """Appends rows with an ``id`` to a JSONL file. ``rows`` are those that were there, by id, and those appended since.
+    """Appends rows with an ``id`` to a JSONL file. ``rows`` are those that were there and had not failed, and those appended.
 
-    ``again``: take out the rows that failed, so that they are done again; without it the file is read as it is.
+    Raises DataError: another run is writing the file, or a line of it is no row.
     """
 
-    def __init__(self, path: Path, *, again: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows: dict[str, dict[str, Any]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        if again and path.exists():
-            self._take_out_failed()
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        whole = 0
-        for number, line in enumerate(self._file, 1):
-            if not line.endswith(b"\n"):
-                break
-            row = self._row(line, number)
-            self.rows[row["id"]] = row
-            whole += len(line)
-        self._file.truncate(whole)
-        self._file.seek(whole)
-
-    def _take_out_failed(self) -> None:
-        with self.path.open("rb") as stream:
-            lines = [line for line in stream if line.endswith(b"\n")]
-        kept = [line for number, line in enumerate(lines, 1) if self._row(line, number).get("ended") != "failed"]
-        if len(kept) < len(lines):
-            with atomic_file(self.path) as stream:
-                stream.writelines(kept)
-
-    def _row(self, line: bytes, number: int) -> dict[str, Any]:
+        self._file = _open_alone(path)
         try:
-            row: dict[str, Any] = orjson.loads(line)
-            row["id"]
-        except (orjson.JSONDecodeError, TypeError, KeyError):
-            raise DataError(f"{self.path}: line {number} is no row of ours; name another file, or remove this one") from None
-        return row
+            found = [(line, row) for line, row in _whole_rows(path) if row.get("ended") != "failed"]
+            kept = [line for line, _ in found]
+            if sum(map(len, kept)) < path.stat().st_size:
+                with atomic_file(path) as stream:
+                    stream.writelines(kept)
+                self._file.close()
+                self._file = _open_alone(path)
+        except BaseException:
+            self._file.close()
+            raise
+        self.rows: dict[str, Row] = {row["id"]: row for _, row in found}
 
-    def append(self, row: dict[str, Any]) -> None:
+    def append(self, row: Row) -> None:
         """Write a row and flush it, so that only a crash of the machine can lose it."""
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()
@@ -68,3 +56,33 @@ class PredictionLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
+
+
+def read_log(path: Path) -> dict[str, Row]:
+    """Return the rows of a log by their ids, those that failed too. The file stays as it is, and may be growing."""
+    return {row["id"]: row for _, row in _whole_rows(path)}
+
+
+def _open_alone(path: Path) -> IO[bytes]:
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DataError(f"another run is writing {path}; wait for it, or name another output") from None
+    return file
+
+
+def _whole_rows(path: Path) -> list[tuple[bytes, Row]]:
+    with path.open("rb") as stream:
+        return [(line, _row(path, line, number)) for number, line in enumerate(stream, 1) if line.endswith(b"\n")]
+
+
+def _row(path: Path, line: bytes, number: int) -> Row:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        raise DataError(f"{path}: line {number} is no row of ours; name another file, or remove this one")
+    return row

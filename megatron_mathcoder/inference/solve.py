@@ -54,7 +54,7 @@ def run(argv: list[str]) -> int:
     problems = [Problem(name, text, _reference(row)) for name, text, row in read_rows(arguments.problems)]
     check_ids(problem.id for problem in problems)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with PredictionLog(arguments.output / "trajectories.jsonl", again=True) as log:
+    with PredictionLog(arguments.output / "trajectories.jsonl") as log:
         settings = _sample_all(problems, arguments, log)
         funnel = publish(problems, arguments.samples, log.rows, arguments.output)
     write_json(arguments.output / "manifest.json", {"verb": "solve", "settings": settings} | funnel | code_version())

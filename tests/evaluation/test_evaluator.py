@@ -192,6 +192,8 @@ def test_one_benchmark_is_asked_with_two_files_under_labels(
     path.write_text(path.read_text() + f'[[benchmarks]]\nname = "gsm8k"\npath = "{tmp_path}/gsm8k.jsonl"\nlimit = 4\n')
     assert main(["evaluate", str(path)]) == 2
     assert "'gsm8k' is asked twice by one protocol; leave one out, or give it a label" in capsys.readouterr().err
+    assert main(["evaluate", str(path), "--set", "benchmarks.1.protocol=few-shot-cot"]) == 2
+    assert "'gsm8k' is asked twice by one protocol" in capsys.readouterr().err
     assert main(["evaluate", str(path), "--set", "benchmarks.1.label=the first"]) == 0
     printed = capsys.readouterr().out
     found = json.loads((tmp_path / "run/results.json").read_text())["results"]["bad"]
@@ -242,6 +244,7 @@ def test_a_choice_is_scored_by_likelihood(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ("benchmarks.0.name=gsm9k", "must be one of gsm8k, math"),
         ("benchmarks.0.protocol=log-likelihood", "gsm8k has no choices; take few-shot-cot"),
+        ("benchmarks.0.label=math", "label = 'math': gsm8k would stand in tables as it; write another"),
         ("models.1.name=good", "'good' comes twice"),
         ("models.0.name=a/b", "use letters, digits, dots and dashes"),
         ("benchmarks.0.path=gone.jsonl", "1 of 1 benchmarks have no file: gsm8k (gone.jsonl); name a file"),

@@ -167,6 +167,8 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
 ) -> None:
     twice = tmp_path / "twice.jsonl"
     twice.write_text('{"id": 7, "question": "?"}\n' * 2)
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "other.jsonl").write_text('{"id": "a", "completion": "4"}\n')
     assert main(["generate", str(tiny_model), "--prompt", "import", "--max-new-tokens", "4"]) == 0
     assert capsys.readouterr().out.startswith("import")
     for arguments, message in (
@@ -178,6 +180,9 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
         ([str(tiny_model), "--problems", "x.jsonl"], "--problems needs --output"),
         (["--replay", str(tmp_path / "gone.jsonl")], "gone.jsonl: no such file; name trajectories"),
         ([str(tiny_model), "--problems", str(twice), "--output", str(tmp_path / "o.jsonl")], "problem '7' comes twice"),
+        (["gone", "--problems", str(tmp_path / "empty.jsonl"), "--output", "o.jsonl"], "empty.jsonl: no problem in it"),
+        (["--replay", str(tmp_path / "empty.jsonl")], "empty.jsonl: no trajectory in it; name what --problems … --output wrote"),
+        (["--replay", str(tmp_path / "other.jsonl")], "other.jsonl: its rows are no trajectories ('prompt'); name what"),
         ([str(tiny_model), "--temperature", "-1"], "it must be 0 or more"),
     ):
         assert main(["generate", *arguments]) == 2

@@ -139,3 +139,13 @@ def test_too_few_equal_blocks_are_a_failure(tmp_path, capsys):
     path.write_text(json.dumps(trajectory(("1", "1"), ("2", "3"))) + "\n")
     assert cli.main(["replay", str(path), "--least", "0.9", "--workers", "1"]) == 1
     assert "1 (50.00%) to the letter\n  1 another output" in capsys.readouterr().out
+
+
+def test_a_file_without_trajectories_is_no_success(tmp_path, capsys):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"text": "no blocks"}\nhalf a row\n{"messages": [{"role": "code", "content": 1}]}\n')
+    assert cli.main(["replay", str(path), "--workers", "1"]) == 2
+    said = capsys.readouterr()
+    first = "neither debug_result nor messages is a list of blocks with content"
+    assert f"3 rows are no trajectories, the first {path}:1: {first}" in said.out
+    assert "no block of code with its output in it; name recorded trajectories" in said.err

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from data_tools.sandbox import channel, seccomp
+from data_tools.sandbox.channel import MAX_MESSAGE_BYTES
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.sandbox.syscalls import NUMBERS
@@ -41,6 +42,20 @@ def test_an_exception_leaves_what_was_printed_and_its_own_traceback(sandbox):
     assert (outcome.status, outcome.stdout, outcome.error) == ("exception", "1\n", "ZeroDivisionError: division by zero")
     assert 'File "mine.py", line 2' in outcome.stderr
     assert "snippet" not in outcome.stderr
+
+
+def test_a_syntax_error_shows_no_frame_of_ours(sandbox):
+    outcome = sandbox.run("x = 1\ndef f(:\n", name="f.py")
+    assert outcome.error == "SyntaxError: invalid syntax"
+    assert outcome.stderr.splitlines()[0] == '  File "f.py", line 2'
+
+
+def test_code_too_long_to_be_sent_is_no_crash_of_the_caller(sandbox):
+    long = "x = 1 #" + "é" * (MAX_MESSAGE_BYTES // 6)
+    assert sandbox.run(long).error.startswith("not run: a message of ")
+    with sandbox.session() as session:
+        assert session.run(long).status == "exception"
+        assert session.run("6 * 7").display == "42"
 
 
 def test_text_of_any_language_arrives_as_it_was_printed(sandbox):

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from data_tools.document import Document, Dropped
+from data_tools.translate.completed import Completed, read_completed
 from megatron_mathcoder import cli
 from tests.data_tools.conftest import command
 
@@ -103,7 +105,7 @@ def test_every_other_document_is_dropped_with_its_reason(executed):
     for name in ("wrong", "literal", "nothing", "silent", "endless", "chance"):
         assert dropped.pop(name) == "nothing to keep"
     assert dropped.pop("plain") == "no completion"
-    assert dropped.pop("broken").startswith("malformed completion: KeyError")
+    assert dropped.pop("broken").startswith("malformed completion: no ")
     assert dropped == {}
 
 
@@ -206,3 +208,22 @@ def test_keeping_nothing_is_a_result_too(tmp_path, capsys):
     assert cli.main(["execute", str(path), "--output", str(tmp_path / "out"), "--workers", "1"]) == 0
     assert "1 not verified: refuted, the output differs: not equal numbers" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "funnel.json").read_text())["kept"] == {"count": 0}
+
+
+STEP = {"title": "t", "conditions": ["a"], "expression": "2+2", "result": "4", "code": "print(2+2)", "span": [0, 3]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"title": None}, "title is no text"), ({"result": 4}, "result is no text"), ({"code": None}, "code is no text"),
+        ({"conditions": "a"}, "conditions is no list of texts"), ({"conditions": [1]}, "conditions is no list of texts"),
+        ({"span": [5, 2]}, "span [5, 2] is no begin and end"), ({"span": "ab"}, "span ab is no begin and end"),
+    ],
+)  # fmt: skip
+def test_a_computation_of_other_kinds_of_values_is_malformed(changed, reason):
+    document = Document("a", "2+2=4", {"completion": {"computations": [STEP | changed]}})
+    dropped = read_completed(document)
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason == f"malformed completion: {reason}"
+    assert isinstance(read_completed(Document("a", "2+2=4", {"completion": {"computations": [STEP]}})), Completed)
