@@ -4,6 +4,7 @@ Decides: where a run keeps what, and which checkpoint folders are whole.
 Does not: read or write weights; trainer, converter and launcher share these names without knowing each other.
 
     RUN/run.toml                      the resolved recipe
+    RUN/lock                          held by the rank that writes here, as long as it lives
     RUN/data.json                     what tells its datasets from others
     RUN/changes.jsonl                 one row per resume with a changed recipe: the step, and old and new values
     RUN/metrics.jsonl                 one row a step
@@ -30,6 +31,7 @@ from typing import Any
 from megatron_mathcoder.config.errors import CheckpointError, DataError
 
 RUN_FILE = "run.toml"
+LOCK_FILE = "lock"
 DATA_FILE = "data.json"
 CHANGES_FILE = "changes.jsonl"
 METRICS_FILE = "metrics.jsonl"

@@ -6,7 +6,7 @@ Does not: contain any of them.
 
 import argparse
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def train(config: RunConfig, rank: "Rank") -> int:
     from megatron_mathcoder.parallel import process_groups
 
     blend = open_blend(config.dataset, config.model.vocab_size, config.run.seed)
-    with process_groups(platform, config.parallel, rank, config.run.seed) as groups:
+    with process_groups(platform, config.parallel, rank, config.run.seed) as groups, folder_of(config, groups):
         trainer = build_trainer(config, platform, groups, blend, stop_signal)
         if trainer.metrics is None:
             return 0 if trainer.run() else STOPPED_EXIT_STATUS
@@ -88,6 +88,21 @@ def train(config: RunConfig, rank: "Rank") -> int:
             finished = trainer.run()
             metrics.say(f"{'finished' if finished else 'stopped'} at step {trainer.state.step}; run folder {config.run.folder}")
     return 0 if finished else STOPPED_EXIT_STATUS
+
+
+def is_writer(groups: "ProcessGroupCollection") -> bool:
+    """Return whether this rank writes the run's files and speaks for it."""
+    return groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
+
+
+def folder_of(config: RunConfig, groups: "ProcessGroupCollection") -> AbstractContextManager[None]:
+    """Hold the run's folder on the rank that writes there; the others wait for it in their first collective."""
+    from megatron_mathcoder.trainer.run_start import LONGEST_PATIENCE_SECONDS, hold_folder
+
+    if not is_writer(groups):
+        return nullcontext()
+    patience = min(LONGEST_PATIENCE_SECONDS, config.parallel.distributed_timeout_minutes * 60 / 2)
+    return hold_folder(Path(config.run.folder), patience, print)
 
 
 def build_trainer(
@@ -110,8 +125,7 @@ def build_trainer(
     from megatron_mathcoder.trainer.trainer import Trainer
 
     folder = Path(config.run.folder)
-    is_writer = groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
-    say = print if is_writer else _say_nothing
+    say = print if is_writer(groups) else _say_nothing
     resumed = newest_sound_checkpoint(checkpoints_in(folder / CHECKPOINTS)[::-1], "run.folder", say)
     initial = None
     if config.checkpoint.initial and not resumed:
@@ -141,7 +155,7 @@ def build_trainer(
 
     recipe = dump_config(config)
     metrics = exports = None
-    if is_writer:
+    if is_writer(groups):
         record_start(folder, recipe, blend, resumed, changes)
         metrics = Metrics(folder, config.logging, total_steps, state)
         exports = begin_exports(config, total_steps, metrics)

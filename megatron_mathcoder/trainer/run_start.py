@@ -1,22 +1,68 @@
 """Whether a run may start or go on in its folder, and what the folder then says of it.
 
-Decides: which rules are asked at a start, when they can be: the recipe against the checkpoint's, the datasets against those
-the run began with; and the files that record the answers (run.toml, data.json, changes.jsonl).
+Decides: that one run at a time writes there; which rules are asked at a start, when they can be: the recipe against the
+checkpoint's, the datasets against those the run began with; and the files that record the answers (run.toml, data.json,
+changes.jsonl).
 Does not: hold a rule (``config/resume_rules.py``, ``config/run_folder_rules.py``, ``dataset/blend_rules.py``), or load anything.
 """
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
+from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.loader import load_run_file
 from megatron_mathcoder.config.resume_rules import Change, check_resume
-from megatron_mathcoder.config.run_folder import CHANGES_FILE, DATA_FILE, RUN_FILE, checkpoint_step
+from megatron_mathcoder.config.run_folder import CHANGES_FILE, DATA_FILE, LOCK_FILE, RUN_FILE, checkpoint_step
 from megatron_mathcoder.config.run_folder_rules import check_no_other_run, check_run_folder
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.dataset.blend import Blend
 from megatron_mathcoder.dataset.blend_rules import check_blend, check_resumed_data
 from megatron_mathcoder.dataset.part_identity import identities_text, read_identities
+
+LONGEST_PATIENCE_SECONDS = 120.0
+"""A job that comes back may meet its predecessor's dying ranks, and a file system may not know yet that a node is lost."""
+
+
+@contextlib.contextmanager
+def hold_folder(folder: Path, patience_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
+    """Let no other run write into ``folder`` meanwhile; one rank calls this, before anything there is read.
+
+    Without locks on that file system, or where the folder cannot be made, which ``check_start`` tells of, nothing is held.
+
+    Raises:
+        ConfigError: another run has not let go of it in ``patience_seconds``.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / LOCK_FILE).open("a"))
+            _wait_for(lock, folder, patience_seconds, say)
+        yield
+
+
+def _wait_for(lock: TextIO, folder: Path, patience_seconds: float, say: Callable[[str], None]) -> None:
+    if _take(lock):
+        return
+    say(f"another run writes into {folder}; waiting up to {patience_seconds:.0f} s for its end")
+    until = time.monotonic() + patience_seconds
+    while not _take(lock):
+        if time.monotonic() > until:
+            raise ConfigError(f'run.folder = "{folder}": another run writes there; wait for its end or choose another folder')
+        time.sleep(0.5)
+
+
+def _take(lock: TextIO) -> bool:
+    """Return whether this process has the lock now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def check_start(config: RunConfig, blend: Blend, checkpoint: Path | None, total_steps: int) -> list[Change]:
