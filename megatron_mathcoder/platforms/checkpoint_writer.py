@@ -12,7 +12,6 @@ once per killed rank. Here a pipe does, and its end tells when a writer has died
 """
 
 import contextlib
-import ctypes
 import gc
 import multiprocessing
 import os
@@ -23,12 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from megatron_mathcoder.config.checksums import checksum
+from megatron_mathcoder.platforms.parent_death import signal_at_end_of
 
 FORK = multiprocessing.get_context("fork")
 SIGNALS_TO_RANKS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 """Requests to stop, which a launcher sends to every process of a job: a rank answers them, its writers go on writing."""
-_SET_DEATH_SIGNAL = 1
-"""``PR_SET_PDEATHSIG`` of prctl(2)."""
 
 
 class Written(NamedTuple):
@@ -103,7 +101,7 @@ def _write_file(parent: int, transforms: Any, number: int, bucket: Any, pipe: Co
     gc.disable()
     for each in SIGNALS_TO_RANKS:
         signal.signal(each, signal.SIG_IGN)
-    _die_with(parent)
+    signal_at_end_of(parent, signal.SIGKILL)
     box: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
     FileSystemWriterAsync.write_preloaded_data(transforms, number, bucket, box, _NoCount(), use_fsync=True)
     _number, results = box.get()
@@ -122,14 +120,6 @@ def _cause(error: BaseException) -> BaseException:
     while earlier is not None and not isinstance(earlier, OSError):
         earlier = earlier.__cause__ or earlier.__context__
     return earlier or error
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when the one that forked it is gone; without Linux it just ends by itself."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 class _NoCount:

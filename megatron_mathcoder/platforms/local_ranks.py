@@ -1,6 +1,7 @@
 """Several ranks on this machine, without torchrun.
 
-Decides: how ``parallel.processes`` ranks are started, where their output goes, and that all end when one fails.
+Decides: how ``parallel.processes`` ranks are started, where their output goes, that all end when one fails, and that they save
+and end when the process that started them is killed.
 Does not: anything on more than one machine; that is srun's or torchrun's.
 """
 
@@ -14,8 +15,11 @@ from pathlib import Path
 from types import FrameType
 
 from megatron_mathcoder.config.errors import TrainingError
+from megatron_mathcoder.platforms.parent_death import signal_at_end_of
 from megatron_mathcoder.platforms.ranks import RENDEZVOUS_FILE
 
+STARTER = "MATHCODER_STARTER"
+"""Set for the ranks: the number of the process that started them."""
 GRACE_SECONDS = 20.0
 """Time for the other ranks to end after one has failed, before they are killed."""
 
@@ -29,6 +33,12 @@ def local_ranks_have_gpus(processes: int, gpus: int) -> str:
 
 PROCESS_RULES = (local_ranks_have_gpus,)
 """The rules of local ranks; ``select.py`` asks them, since only it knows the hardware."""
+
+
+def stop_without_starter() -> None:
+    """On a rank that ``run`` has started: take the end of that process for a request to stop. Elsewhere do nothing."""
+    if starter := os.environ.get(STARTER):
+        signal_at_end_of(int(starter), signal.SIGTERM)
 
 
 def run(argv: list[str], count: int, log_folder: Path) -> int:
@@ -60,6 +70,7 @@ def _start(argv: list[str], number: int, count: int, rendezvous: Path, log_folde
         "LOCAL_RANK": str(number),
         "WORLD_SIZE": str(count),
         RENDEZVOUS_FILE: str(rendezvous),
+        STARTER: str(os.getpid()),
         # Each rank would otherwise start as many threads as there are cores.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count))),
     }

@@ -69,7 +69,10 @@ def train(config: RunConfig, rank: "Rank") -> int:
 
     # First, since what follows takes from seconds to minutes, in which a job may be preempted.
     stop_signal = StopSignal()
+    from megatron_mathcoder.platforms.local_ranks import stop_without_starter
     from megatron_mathcoder.platforms.select import select_platform
+
+    stop_without_starter()
 
     check_world_size(config, rank.world_size)
     platform = select_platform(config.platform, config.parallel, rank)

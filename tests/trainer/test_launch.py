@@ -87,13 +87,15 @@ def test_a_dead_rank_ends_the_run(tmp_path: Path, dataset: Path) -> None:
     assert "mathcoder train: rank 1 of 2 ended with status -9" in errors
 
 
-def test_a_signal_to_local_ranks_saves(tmp_path: Path, dataset: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 85), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_signal_to_who_started_local_ranks_has_them_save(number: int, status: int, tmp_path: Path, dataset: Path) -> None:
+    """Killed, it passes nothing on; what it leaves must not train on unseen."""
     recipe = recipe_file(tmp_path, dataset, "training.steps=5000")
     process = start([*MATHCODER, "train", recipe, "--set", TP2, "--set", "parallel.processes=2"])
     wait_for(lambda: (tmp_path / "run" / METRICS_FILE).exists() and losses(tmp_path / "run"), process)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 85
+    process.send_signal(number)
+    process.communicate(timeout=60)  # until no rank holds its output any more
+    assert process.returncode == status
     assert [path.name for path in (tmp_path / "run" / CHECKPOINTS).iterdir()] == [f"iter_{len(losses(tmp_path / 'run')):07d}"]
 
 
