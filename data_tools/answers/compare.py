@@ -16,6 +16,7 @@ from functools import partial
 from data_tools.answers import evaluate
 from data_tools.answers.equality import LENIENT, STRICT, Policy, Status, Verdict, compare_expressions, right_if, with_names_of
 from data_tools.answers.evaluate import NoValue
+from data_tools.answers.exact import exact
 from data_tools.answers.expression import NoExpression, parse_expression
 from data_tools.answers.read import read_answer
 from data_tools.answers.structures import all_of, as_interval, compare_structures, matched
@@ -41,6 +42,10 @@ from data_tools.answers.values import (
 __all__ = ["LENIENT", "STRICT", "Policy", "Status", "Verdict", "compare", "compare_values"]
 
 _BROKEN_OFF = re.compile(r".*[-+*/^_=<>]", re.S)
+_LOOSE_BLANK = re.compile(r"(?<!\d) | (?!\d)")
+_PARTED = re.compile(r"-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
+"""A number whose thousands are parted by blanks, unless it is a list."""
+_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 _MIXED_IN_WORDS = re.compile(r"(-?\d+) and (\d+/\d+|\\frac\s*\{\d+\}\s*\{\d+\})")
 
 
@@ -49,16 +54,18 @@ def compare(gold: str, answer: str, policy: Policy = STRICT) -> Verdict:
     surface = _surface(gold), _surface(answer)
     if not surface[1].strip(" =?"):
         return Verdict("wrong", "the answer is empty")
-    if surface[0] and surface[0].replace(" ", "") == surface[1].replace(" ", ""):
+    if surface[0] and _joined(surface[0]) == _joined(surface[1]):
         return Verdict("right", "same text")
     if _BROKEN_OFF.fullmatch(surface[1]):
         return Verdict("wrong", "it breaks off at its end")
     left = read_answer(gold)
     right = _read_as(left, answer, surface[1])
-    if isinstance(left, Number) and isinstance(right, Unreadable) and len(re.findall(r"\d[\d.,]*", surface[1])) > 1:
+    if isinstance(left, Sequence) and _PARTED.fullmatch(surface[0]) and not isinstance(right, Sequence):
+        left = read_answer(surface[0].replace(" ", ""))
+    if isinstance(left, Number) and isinstance(right, Unreadable) and len(_NUMBERS.findall(surface[1])) > 1:
         return Verdict("wrong", "several numbers where the gold is one")
     verdict = compare_values(left, right, policy)
-    if verdict.status != "right" and words(surface[0]) and _without_blanks(surface[0]) == _without_blanks(surface[1]):
+    if verdict.status != "right" and words(surface[0]) and _joined(words(surface[0])) == _joined(words(surface[1])):
         return Verdict("right", "same words")
     return verdict
 
@@ -68,13 +75,16 @@ def _surface(text: str) -> str:
     return clean(text) if len(text) <= MAX_ANSWER_CHARACTERS else text.strip()
 
 
-def _without_blanks(text: str) -> str:
-    return words(text).replace(" ", "")
+def _joined(text: str) -> str:
+    """Return the text without its blanks but those between digits: ``3 1/2`` is not 31/2."""
+    return _LOOSE_BLANK.sub("", text)
 
 
 def _read_as(gold: Value, answer: str, surface: str) -> Value:
     """Read an answer as its gold asks: a list has no thousands, one value may be mixed, letters behind a gold's are no units."""
     value = read_answer(answer)
+    if isinstance(gold, Number | Quantity) and _PARTED.fullmatch(surface):
+        return read_answer(surface.replace(" ", ""))
     if isinstance(gold, Sequence) and not isinstance(value, Sequence) and "," in answer:
         return read_answer(answer, thousands=False)
     if not isinstance(gold, Sequence) and (mixed := _MIXED_IN_WORDS.fullmatch(surface)):
@@ -129,7 +139,7 @@ def _compare_quantities(gold: Value, answer: Value, policy: Policy) -> Verdict:
         scale = scale_between(answer.unit, gold.unit)
         if scale is None:
             return Verdict("wrong", f"{answer.unit} for {gold.unit}")
-        number = evaluate.exact(answer.value)
+        number = exact(answer.value)
         if scale != 1 and number is not None:
             return _compare(gold.value, Number(number * scale), policy)
     return _compare(inner[0], inner[1], policy)
@@ -137,11 +147,11 @@ def _compare_quantities(gold: Value, answer: Value, policy: Policy) -> Verdict:
 
 def _compare_counts(inner: list[Value], counted: list[int], policy: Policy) -> Verdict:
     """Judge ``2.5 million`` against a number without such a word: it is 2500000, and may be 2.5 where millions were asked for."""
-    exact = [evaluate.exact(each) for each in inner]
-    if exact[0] is None or exact[1] is None:
+    known = [exact(each) for each in inner]
+    if known[0] is None or known[1] is None:
         return Verdict("wrong", "a count of thousands or dozens against another kind of value")
-    verdict = _compare(Number(exact[0] * counted[0]), Number(exact[1] * counted[1]), policy)
-    if verdict.status != "right" and exact[0] == exact[1]:
+    verdict = _compare(Number(known[0] * counted[0]), Number(known[1] * counted[1]), policy)
+    if verdict.status != "right" and known[0] == known[1]:
         return Verdict("undecided", "a count of thousands or dozens; the scale asked for is not known")
     return verdict
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from data_tools.answers import evaluate
 from data_tools.answers.evaluate import NoValue
+from data_tools.answers.exact import exact
 from data_tools.answers.values import Number, Operation, Symbol, Value
 
 Status = Literal["right", "wrong", "undecided"]
@@ -64,7 +65,7 @@ def compare_expressions(gold: Value, answer: Value, policy: Policy) -> Verdict:
     percents = _has_percent(gold), _has_percent(answer)
     if percents[0] != percents[1]:
         return _compare_percent(gold, answer, policy)
-    left, right = evaluate.exact(gold), evaluate.exact(answer)
+    left, right = exact(gold), exact(answer)
     if left is not None and right is not None:
         if left == right:
             return Verdict("right", "equal numbers")
@@ -96,7 +97,7 @@ def _compare_percent(gold: Value, answer: Value, policy: Policy) -> Verdict:
     verdict = compare_expressions(bare[0], bare[1], policy)
     if verdict.status == "right":
         return verdict
-    left, right = evaluate.exact(gold), evaluate.exact(answer)
+    left, right = exact(gold), exact(answer)
     if left is not None and left == right:
         if policy.percent_is_fraction:
             return Verdict("right", "a percentage and its fraction")
@@ -135,7 +136,7 @@ def _rounds_numerically(gold: Value, answer: Value, policy: Policy) -> bool:
         return policy.gold_digits and bool(distance <= accepted)
     if quantum is None or not policy.rounded_answers:
         return False
-    digits = _significant(evaluate.exact(answer) or Fraction(0), quantum)
+    digits = _significant(exact(answer) or Fraction(0), quantum)
     return digits >= ROUNDED_DIGITS and bool(distance * 2 <= evaluate.as_real(quantum) * (1 + 1e-12))
 
 

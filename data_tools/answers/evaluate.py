@@ -1,13 +1,12 @@
-"""What an expression is worth: an exact fraction where it has one, a number of fifty digits where not.
+"""What an expression is worth as a number of fifty digits, at fixed values of its variables, and whether two agree.
 
 Decides: that equality of expressions is judged by value. Constants must agree to forty digits; expressions with variables at
 several fixed points, the same in every process, so a verdict depends on the two answers alone. Two different analytic
 expressions agree at a random point with probability zero. Every size is bounded before anything is computed.
-Does not: simplify or read text; the tree comes from ``expression``.
+Does not: simplify or read text; the tree comes from ``expression``. What has an exact value takes it from ``exact``.
 """
 
 import functools
-import math
 import operator
 import threading
 from collections.abc import Callable, Mapping
@@ -16,11 +15,11 @@ from typing import Any
 
 import mpmath
 
+from data_tools.answers.exact import exact
 from data_tools.answers.values import Number, Operation, Quantity, Symbol, Value
 
 DIGITS = 50
 AGREEING_DIGITS = 38
-MAX_EXACT_BITS = 8192
 MAX_EXPONENT = 10**6
 _GROWING = frozenset(["exp", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "factorial"])
 """Functions whose value at a large argument is not worth the time it takes."""
@@ -35,64 +34,6 @@ _lock = threading.Lock()
 
 class NoValue(ValueError):
     """The expression has no value that can be computed within the bounds."""
-
-
-_EXACT_ROUNDINGS: dict[str, Callable[[Fraction], Fraction | int]] = {"abs": abs, "floor": math.floor, "ceiling": math.ceil}
-
-
-def exact(value: Value) -> Fraction | None:
-    """Return the value as a fraction, or None when it is irrational, holds a variable, or is too large to write out."""
-    if isinstance(value, Number):
-        return value.value
-    if isinstance(value, Quantity):
-        return exact(value.value)
-    if not isinstance(value, Operation):
-        return None
-    arguments = [exact(argument) for argument in value.arguments]
-    known = [argument for argument in arguments if argument is not None]
-    if len(known) != len(arguments) or not known:
-        return None
-    return _exact_operation(value.name, known)
-
-
-def _exact_operation(name: str, x: list[Fraction]) -> Fraction | None:
-    if sum(a.numerator.bit_length() + a.denominator.bit_length() for a in x) > MAX_EXACT_BITS:
-        return None
-    if name == "add":
-        return sum(x, Fraction(0))
-    if name == "multiply":
-        return math.prod(x, start=Fraction(1))
-    if name == "negative":
-        return -x[0]
-    if name == "percent":
-        return x[0] / 100
-    if name == "divide":
-        return x[0] / x[1] if x[1] else None
-    if name == "power":
-        return _exact_power(x[0], x[1])
-    if name in _EXACT_ROUNDINGS:
-        return Fraction(_EXACT_ROUNDINGS[name](x[0]))
-    if name == "sqrt":
-        return _exact_power(x[0], Fraction(1, 2))
-    if name in ("factorial", "binomial") and all(a.denominator == 1 and 0 <= a <= 500 for a in x):
-        return Fraction(math.factorial(int(x[0])) if name == "factorial" else math.comb(int(x[0]), int(x[1])))
-    if name in ("max", "min"):
-        return max(x) if name == "max" else min(x)
-    if name == "gcd" and all(a.denominator == 1 for a in x):
-        return Fraction(math.gcd(*(int(a) for a in x)))
-    return x[0] % x[1] if name == "mod" and x[1] else None
-
-
-def _exact_power(a: Fraction, b: Fraction) -> Fraction | None:
-    if b.denominator == 2 and a >= 0:
-        roots = math.isqrt(a.numerator), math.isqrt(a.denominator)
-        if roots[0] ** 2 != a.numerator or roots[1] ** 2 != a.denominator:
-            return None
-        a, b = Fraction(*roots), b * 2
-    bits = (a.numerator.bit_length() + a.denominator.bit_length()) * abs(b)
-    if b.denominator != 1 or bits > MAX_EXACT_BITS or (a == 0 and b < 0):
-        return None
-    return a ** int(b)
 
 
 def symbols(value: Value) -> set[str]:
@@ -209,7 +150,7 @@ def _numeric(value: Value, bindings: Mapping[str, Any]) -> Any:
         return _context.mpc(_context.mpf(known.numerator) / known.denominator)
     arguments = [_numeric(argument, bindings) for argument in value.arguments]
     try:
-        result = _operation(value.name, arguments)
+        result = _operation(value.name, arguments) if value.name != "power" else _raised(value.arguments[1], *arguments)
     except (ZeroDivisionError, ValueError, OverflowError, TypeError, mpmath.libmp.NoConvergence) as error:
         raise NoValue(f"{value.name} has no value here") from error
     if _context.isnan(result):
@@ -229,10 +170,6 @@ def _constant(name: str) -> Any:
 def _operation(name: str, x: list[Any]) -> Any:
     if name == "add":
         return _total(x)
-    if name == "power":
-        if abs(x[1]) > MAX_EXPONENT:
-            raise NoValue("an exponent is too large")
-        return _power(x[0], x[1])
     if name == "log":
         return _context.log(x[0]) / _context.log(x[1]) if len(x) == 2 else _context.log(x[0])
     if name in _GROWING and abs(x[0]) > MAX_EXPONENT:
@@ -247,6 +184,15 @@ def _total(terms: list[Any]) -> Any:
     """Return the sum; what is left of terms that cancel is a rounding error and counts as the zero it stands for."""
     total = sum(terms[1:], terms[0])
     return _context.mpc(0) if abs(total) < max(map(abs, terms)) * _context.mpf(10) ** -(DIGITS - 5) else total
+
+
+def _raised(written: Value, base: Any, exponent: Any) -> Any:
+    """Return a power; of a negative number to a fraction with an odd denominator the real one, as of an odd root."""
+    if abs(exponent) > MAX_EXPONENT:
+        raise NoValue("an exponent is too large")
+    if base.imag == 0 and base.real < 0 and (fraction := exact(written)) is not None and fraction.denominator % 2:
+        return _power(-base, exponent) * (-1) ** (fraction.numerator % 2)
+    return _power(base, exponent)
 
 
 def _power(base: Any, exponent: Any) -> Any:

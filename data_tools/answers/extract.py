@@ -15,7 +15,11 @@ BARE_CHARACTERS = 400
 
 _TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
 _HASHES = re.compile(r"####\s*(.+)")
-_PHRASE = re.compile(r"(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?\s*(.+)", re.I)
+_PHRASE = re.compile(
+    r"(?:(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?|答案\s*[是为:：])\s*(.+)", re.I
+)
+_ARRAY = re.compile(r"(?:(?:Immutable)?(?:Dense)?Matrix|array)\(\[[^=]*\]\)|\[\s*\[[-\d.eE+\s\[\],/]+\]\s*\]")
+"""As SymPy and NumPy print it, on several lines."""
 CLOSING = "I hope it is correct"
 """What Minerva's prompt, and many after it, have a model write behind its answer."""
 _ERROR = re.compile(r"Traceback \(most recent call last\)|^[^\S\n]*\w*(?:Error|Exception): |^Cell In\[", re.M)
@@ -30,6 +34,8 @@ def final_answer(text: str) -> str | None:
     text = _TEXT.sub(lambda found: found.group().replace("\n", " "), text.strip())
     if not text or _ERROR.search(text):
         return None
+    if _ARRAY.fullmatch(text):
+        return text
     if r"\boxed" in text or r"\fbox" in text:
         return _boxes(text)
     if found := _HASHES.findall(text):

@@ -1,7 +1,8 @@
 """What Python and SymPy print for a set, an interval, an equation or a solution, in the spelling of mathematics.
 
 Decides: ``FiniteSet(1, 2)`` is ``\\{1, 2\\}``, ``Interval.Ropen(0, oo)`` is ``[0, oo)``, ``Eq(x, 5)`` is ``x = 5``,
-``{x: 3, y: 4}`` is the list of its values, ``np.float64(8.0)`` is 8.0, ``(3+4j)`` is a complex number.
+``{x: 3, y: 4}`` is the list of its values, ``np.float64(8.0)`` is 8.0, ``(3+4j)`` is a complex number, and
+``[[1 2] [3 4]]``, an array as NumPy prints it, has its commas.
 Does not: read matrices (``read`` does), or run anything.
 """
 
@@ -15,6 +16,7 @@ _UNION = re.compile(r"Union\s*\((.*)\)", re.S)
 _RELATION = re.compile(r"(Eq|Lt|Le|Gt|Ge|Ne)\s*\((.*)\)", re.S)
 _SCALAR = re.compile(r"(?:float|int|u?int\d+|float\d+|Decimal|mpf)\s*\(\s*['\"]?([^()'\"]*)['\"]?\s*\)")
 _COMPLEX = re.compile(r"\(?([-+]?[\d.]+(?:e[-+]?\d+)?)([-+][\d.]+(?:e[-+]?\d+)?)j\)?")
+_PRINTED_ARRAY = re.compile(r"\[\s*\[[-\d.eE+\s\[\]]+\]")
 _ENTRY = re.compile(r"\s*['\"]?[A-Za-z]\w*['\"]?\s*:\s*(.+)", re.S)
 
 _ENDS = {"open": "()", "Lopen": "(]", "Ropen": "[)"}
@@ -25,6 +27,8 @@ def in_mathematics(text: str) -> str:
     """Return a whole text that is such an object in the spelling of mathematics, another text unchanged."""
     if match := _SCALAR.fullmatch(text):
         return match.group(1)
+    if _PRINTED_ARRAY.fullmatch(text):
+        return re.sub(r"(?<=[\d.\]])\s+(?=[-\d.\[])", ", ", text)
     if match := _COMPLEX.fullmatch(text):
         return f"{match.group(1)}{match.group(2)}i"
     if match := _SET.fullmatch(text):

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from data_tools.answers.brackets import CLOSING, OPENING, closes, split
 from data_tools.answers.expression import NoExpression, is_wordy, number_from, parse_expression
+from data_tools.answers.number_words import number_in_words
 from data_tools.answers.options import option_in
 from data_tools.answers.python_spelling import in_mathematics
 from data_tools.answers.surface import MAX_ANSWER_CHARACTERS, clean, words
@@ -34,19 +35,18 @@ from data_tools.answers.values import (
 MAX_ITEMS = 200
 MAX_NESTING = 8
 
-_NUMBER_WORDS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
-    "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
-}  # fmt: skip
-
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?")
-_BASED = re.compile(r"(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)\s*_\s*(?:\{\s*(\d+)\s*\}|(\d+))")
+_BASED = re.compile(r"\(?(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)\)?\s*_\s*(?:\{\s*(\d+)\s*\}|(\d+))")
 _DOLLARS = re.compile(r"\s*(?:\$?\s*\\\$\s*[\d,.]+\s*\.?\$?|\$\s*[\d,.]+)\s*", re.A)
 _FRACTION_PERCENT = re.compile(r"(-?\s*(?:[\d.]+\s*/\s*[\d.]+|\d+\s+\d+/\d+|\d*\s*\\frac\s*(?:\{\d+\}\s*\{\d+\}|\d\d)))\s*\\?%")
-_RATIO = re.compile(r"(\d+)\s*:\s*(\d+)")
-_CALL = re.compile(r"[A-Za-z](?:_\w|_\{\w+\})?(?:'{1,3}|\^\{?-1\}?)?\s*\(\s*\w+(?:\s*,\s*\w+)*\s*\)")
+_RATIO = re.compile(r"(\d+)\s*(?::|\bto\b)\s*(\d+)")
+_CALL = re.compile(
+    r"[A-Za-z](?:_\w|_\{\w+\})?(?:'{1,3}|\^\{?-1\}?)?\s*\(\s*\w+(?:\s*,\s*\w+)*\s*\)|m?\s*\\angle\s*\{?[A-Z]{1,3}\}?"
+    r"|\\overline\s*\{[A-Z]{2}\}|\|\s*[A-Z]{2}\s*\||\[[A-Z]{3,5}\]"
+)
+"""What an equation may name on its left: a function's value, an angle, a length, an area."""
 _BUILT_SET = re.compile(r"\s*[A-Za-z](?:\s*\\in[^|:]*)?\s*(?:\\mid(?![A-Za-z])|\||:)\s*(.+)", re.S)
+_MEASURED = re.compile(r"[-+]?[\d.,/]+\s*[A-Za-z]")
 _TEXT_GROUP = re.compile(r"\\text\s*\{([^{}]*)\}")
 _CONJUNCTION = re.compile(r",?\s*(?:\\text\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*")
 _MATRIX = re.compile(
@@ -82,8 +82,8 @@ def _read(text: str, nesting: int) -> Value:
         return _signed_number(text)
     if text == r"\emptyset":
         return Sequence("{}", ())
-    if (word := text.removeprefix("\\text{").removesuffix("}").strip().casefold()) in _NUMBER_WORDS:
-        return Number(Fraction(_NUMBER_WORDS[word]))
+    if (number := number_in_words(text.removeprefix("\\text{").removesuffix("}"))) is not None:
+        return Number(Fraction(number))
     special = _matrix(text, nesting) or _words_alone(text, nesting) or _option(text, nesting)
     if special is not None:
         return special
@@ -150,6 +150,8 @@ def _words_alone(text: str, nesting: int) -> Value | None:
     if re.fullmatch(r"\(?[A-Ja-j]\)?", inside):
         return Choice(inside.strip("()").upper())
     if re.fullmatch(r"[A-Za-z](?:\s*,\s*(?:and\s+)?[A-Za-z])+", inside) or re.fullmatch(r"[-+\d.,/\s]+", inside):
+        return _read(inside, nesting + 1)
+    if _MEASURED.match(inside) and split_unit(inside):
         return _read(inside, nesting + 1)
     return Text(words(inside))
 

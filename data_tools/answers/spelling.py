@@ -6,12 +6,17 @@ Does not: know what an answer is; it is a part of ``surface.clean``.
 
 import re
 
-_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
-          "sixteen": 16}  # fmt: skip
+from data_tools.answers.number_words import number_in_words
 
 _PERCENT = re.compile(r"(?<=[\d}.])\s*(?:\\text\s*\{\s*percent\s*\}|percent(?![A-Za-z]))", re.I)
 _TIMES_TEN = re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
-_GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d{0,40}?)(\d{1,6}?)\2{2,}+\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))")
+_GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d{0,40}?)(?:(\d{1,2}?)\2{2,}+|(\d{3,6}?)\3++)\s*(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))")
+_PERIOD = re.compile(r"([-+]?\d+\.\d*)\((\d{1,20})\)")
+"""``0.1(6)``; a whole answer, since within one it is a product."""
+_OUTWARD = re.compile(r"(?=\]|.*\[$)([\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])", re.S)
+"""An open interval as some countries write it, ``]2, 5[``."""
+_CHINESE = re.compile(r"(?<=[\d)}%])\s*([\u4e00-\u9fff]+(?:/[\u4e00-\u9fff]+)?)(?=[.,;:]?$)")
+"""A unit, or what was counted."""
 _BAR = re.compile(r"(?<=[\d.])\s*\\(?:bar|dot)\s*(?=\{\d+\})")
 _BASE = re.compile(
     r"(?<=[0-9A-F])\s*(?:_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?|(?:\\text\s*\{\s*)?(?:in\s+)?base[\s-]*(\w+)\s*\}?)$", re.I
@@ -25,7 +30,11 @@ _COLOUR = re.compile(r"\\(?:text)?color\s*\{[A-Za-z]+\}")
 def in_signs(text: str) -> str:
     """Return the text with LaTeX's sign for what it says in words."""
     text = _COLOUR.sub(" ", _PERCENT.sub(r"\\%", text))
-    text = _GOES_ON.sub(r"\1\\overline{\2}", _BAR.sub(r"\\overline", _TIMES_TEN.sub("*", text)))
+    text = _GOES_ON.sub(_repeating, _BAR.sub(r"\\overline", _TIMES_TEN.sub("*", text)))
+    text = _PERIOD.sub(r"\1\\overline{\2}", text) if _PERIOD.fullmatch(text) else text
+    if outward := _OUTWARD.fullmatch(text):
+        text = f"{'[('[outward[1] == ']']}{outward[2]}{'])'[outward[3] == '[']}"
+    text = _CHINESE.sub(r" \\text{\1}", text)
     text = _TEMPERATURE.sub(lambda found: rf" \text{{degrees {found.group(1) or found.group(2)}}}", text)
     text = _MODULUS.sub(lambda found: rf" \text{{mod m{found.group(1) or found.group(2)}}}", text)
     text = _BASE.sub(_subscript, text)
@@ -34,7 +43,12 @@ def in_signs(text: str) -> str:
     return re.sub(r"\\varnothing|∅|^EmptySet$", r"\\emptyset", text)
 
 
+def _repeating(found: re.Match[str]) -> str:
+    fixed, *periods = found.groups()
+    return f"{'0' * fixed.startswith('.')}{fixed}\\overline{{{next(filter(None, periods))}}}"
+
+
 def _subscript(found: re.Match[str]) -> str:
     base = (found.group(1) or found.group(2)).casefold()
-    number = int(base) if base.isdecimal() else _BASES.get(base)
+    number = int(base) if base.isdecimal() else number_in_words(base)
     return found.group() if number is None else f"_{{{number}}}"

@@ -66,9 +66,12 @@ def _compare_sequences(gold: Sequence, answer: Sequence, judge: Judge) -> Verdic
 
 
 def as_interval(relation: Relation) -> Value:
-    """Return ``x < 3`` as the interval of its variable, or the relation itself."""
+    """Return ``x < 3`` as the interval of its variable, ``x != 3`` as the two beside it, or the relation itself."""
     infinity = Operation("infinity")
     closed = relation.operator == "<="
+    if relation.operator == "!=" and isinstance(relation.left, Symbol) and not evaluate.symbols(relation.right):
+        below, above = (Operation("negative", (infinity,)), relation.right), (relation.right, infinity)
+        return Union((Sequence("()", below), Sequence("()", above)))
     if relation.operator in ("<", "<=") and isinstance(relation.left, Symbol) and not evaluate.symbols(relation.right):
         return Sequence("(]" if closed else "()", (Operation("negative", (infinity,)), relation.right))
     if relation.operator in ("<", "<=") and isinstance(relation.right, Symbol) and not evaluate.symbols(relation.left):

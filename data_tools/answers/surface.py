@@ -1,30 +1,20 @@
 """The surface of an answer: one spelling for what is only typeset or typed in another way.
 
-Decides: which marks carry no meaning (spacing, sizes, dollar signs, Unicode look-alikes), and when a comma separates thousands.
+Decides: which marks carry no meaning (spacing, sizes, dollar signs), and when a comma separates thousands.
 Does not: know what an answer is; ``tokens`` and ``read`` come after.
 """
 
 import re
 
+from data_tools.answers.characters import in_plain_characters
 from data_tools.answers.spelling import in_signs
 
 MAX_ANSWER_CHARACTERS = 4000
 """A longer text is no final answer. It bounds the work that one answer can ask for."""
 
-_UNICODE = str.maketrans(
-    {
-        "−": "-", "–": "-", "—": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "π": r"\pi ", "∞": r"\infty ",
-        "√": r"\sqrt ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∈": r"\in ",
-        "±": r"\pm ", "°": r"^\circ ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-        "⅓": r"\frac{1}{3}",
-        "⅔": r"\frac{2}{3}", "⅛": r"\frac{1}{8}", "⁄": "/", "。": ".", "⟨": "(", "⟩": ")",
-        "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\u2009": " ", "\u202f": " ", "θ": r"\theta ", "α": r"\alpha ",
-        "β": r"\beta ", "λ": r"\lambda ", "ω": r"\omega ", "¢": r"\text{cents}",
-    }
-)  # fmt: skip
-
 _SPACING = re.compile(
-    r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|displaystyle|textstyle|limits|quad|qquad|mathstrut)(?![a-zA-Z])"
+    r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|displaystyle|textstyle|limits|quad|qquad|mathstrut|tiny|small|large|Large|LARGE"
+    r"|huge|Huge|bm|boldsymbol)(?![a-zA-Z])|\\(?:bf|rm|it)(?![a-zA-Z])(?!\s*\{)"
 )
 _TEXT_COMMANDS = re.compile(
     r"\\(?:mbox|underline|textrm|textnormal|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname|rm|bf)\s*(?=\{)"
@@ -32,8 +22,10 @@ _TEXT_COMMANDS = re.compile(
 _MARKED_THOUSANDS = re.compile(r"(?<=\d)(?:,\s*\\!\s*|\{,\}|\\,|\\ )(?=\d{3})")
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)")
 _CURRENCY = re.compile(r"\\\$|[€£¥₹]|\$|\\(?:pounds|euro)(?![a-zA-Z])|\b(?:USD|EUR|GBP)\b|(?<![A-Za-z])(?:Rs\.|US)(?=\s?[\d$])")
+_FRACTION = re.compile(r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])")
+_OPENING_SIGN = re.compile(r"^(?:=|\\approx(?![a-zA-Z]))\s*(?=.)")
 _OPENING_WORDS = re.compile(
-    r"^(?:(?:therefore|thus|hence|so)\b,?\s*)?(?:(?:the\s+)?(?:(?:final\s+)?answers?|results?|value)\s*(?:is|are|:|=)\s*:?\s*)?"
+    r"^(?:(?:therefore|thus|hence|so)\b,?\s*)?(?:(?:the\s+)?(?:(?:final\s+)?answers?|results?|value)\s*(?:is|are|:|=)\s*:?\s*|(?:所以)?答案?\s*[是为:]\s*)?"
     r"(?:(?:approximately|about|roughly|exactly)\b\s*|approx\.\s*)?",
     re.I,
 )
@@ -41,31 +33,32 @@ _OPENING_WORDS = re.compile(
 
 def clean(text: str, thousands: bool = True) -> str:
     """Return ``text`` in the one spelling that ``tokens`` reads. ``thousands=False`` leaves plain commas between digits alone."""
-    text = text.translate(_UNICODE).strip()
+    text = in_plain_characters(text).strip()
     if r"\begin" not in text:
         text = re.sub(r"\\{2}(?=[a-zA-Z]{2})", r"\\", text)
     text = _MARKED_THOUSANDS.sub("", text)
     text = _SPACING.sub(" ", text)
     text = re.sub(r"\b(?:np|numpy|math|sympy|sp)\.(?=[a-zA-Z])", "", text)
-    text = re.sub(r"\\[dtc]frac(?![a-zA-Z])", r"\\frac", text).replace(r"\langle", "(").replace(r"\rangle", ")")
+    text = _FRACTION.sub(r"\\frac", text).replace(r"\langle", "(").replace(r"\rangle", ")")
+    text = text.replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}")
     text = _TEXT_COMMANDS.sub(r"\\text", text)
     text = re.sub(r"(?<!\\)\\[!,;:> ]|~", " ", text)
     text = _CURRENCY.sub("", re.sub(r"(?<!\\)\\[()\[\]]", "", text))
-    text = in_signs(_unwrapped(_OPENING_WORDS.sub("", text.strip()).strip()))
+    text = in_signs(_OPENING_SIGN.sub("", _unwrapped(_OPENING_WORDS.sub("", text.strip()).strip())))
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(r"(?<=[^.\s])\s*[.,;:]+$", "", text).strip() if not re.search(r"\\\.$", text) else text
     return _without_thousands(text) if thousands else text
 
 
 def _unwrapped(text: str) -> str:
-    """Take ``\\boxed{…}`` and pairs of ``**`` or quotes off the whole text."""
+    """Take ``\\boxed{…}`` and pairs of stars or quotes off the whole text."""
     for _ in range(4):
         inner = boxed(text) if text.startswith((r"\boxed", r"\fbox")) and text.endswith("}") else None
         if inner is not None:
             text = inner.strip()
         elif len(text) > 4 and text.startswith("**") and text.endswith("**"):
             text = text[2:-2].strip()
-        elif len(text) > 2 and text[0] == text[-1] and text[0] in "\"'`" and text[0] not in text[1:-1]:
+        elif len(text) > 2 and text[0] == text[-1] and text[0] in "\"'`*" and text[0] not in text[1:-1]:
             text = text[1:-1].strip()
         else:
             break

@@ -24,19 +24,22 @@ _PLAIN = re.compile(
     re.S,
 )
 
+_BRACKETED = re.compile(r"(?P<core>.*\d)\s*[(\[]\s*(?P<unit>[A-Za-z]+)\s*[)\]]", re.S)
+
 _TABLES: dict[str, dict[str, str]] = {
     "length": {
         "mm": "1/1000", "millimeter": "1/1000", "cm": "1/100", "centimeter": "1/100", "m": "1", "meter": "1", "metre": "1",
         "km": "1000", "kilometer": "1000", "in": "0.0254", "inch": "0.0254", "ft": "0.3048", "foot": "0.3048", "feet": "0.3048",
         "yd": "0.9144", "yard": "0.9144", "mi": "1609.344", "mile": "1609.344",
+        "毫米": "1/1000", "厘米": "1/100", "米": "1", "千米": "1000", "公里": "1000",
     },
     "mass": {
         "mg": "1/1000000", "g": "1/1000", "gm": "1/1000", "gram": "1/1000", "kg": "1", "kilogram": "1", "pound": "0.45359237",
-        "lb": "0.45359237", "ounce": "0.028349523125", "oz": "0.028349523125",
+        "lb": "0.45359237", "ounce": "0.028349523125", "oz": "0.028349523125", "克": "1/1000", "千克": "1", "公斤": "1",
     },
     "time": {
         "s": "1", "second": "1", "sec": "1", "minute": "60", "min": "60", "h": "3600", "hour": "3600", "hr": "3600",
-        "day": "86400", "week": "604800",
+        "day": "86400", "week": "604800", "秒": "1", "分钟": "60", "小时": "3600", "天": "86400",
     },
     "speed": {
         "m/s": "1", "km/h": "10/36", "kph": "10/36", "mph": "0.44704", "miles per hour": "0.44704", "miles/hour": "0.44704",
@@ -54,7 +57,7 @@ COUNTS = {
 }  # fmt: skip
 """Words that multiply the number before them."""
 
-_SYMBOLS = frozenset(re.findall(r"\w+", "m g l s h v a w j n k c f pa hz mol ev sq cu am pm"))
+_SYMBOLS = frozenset(re.findall(r"\w+", "m g l s h v a w j n k c f pa hz mol ev sq cu am pm yr yrs"))
 """Abbreviations beside those of the tables; one letter counts only behind a blank, or in a quotient (``5m/s``)."""
 _NO_UNITS = frozenset(
     re.findall(
@@ -70,6 +73,8 @@ _VARIABLES = frozenset("abchkmnpqrstuvwxyz")
 def split_unit(text: str) -> tuple[str, str] | None:
     """Return (value, unit) of a cleaned text that ends in a unit, or None."""
     match = _GROUPED.fullmatch(text) or _BRACED.fullmatch(text)
+    if match is None and (bracketed := _BRACKETED.fullmatch(text)) and len(bracketed["unit"]) > 1 and _known(bracketed["unit"]):
+        match = bracketed
     if match is None and (plain := _PLAIN.fullmatch(text)) and _is_unit(plain["unit"], plain["core"], bool(plain["blank"])):
         match = plain
     if match is None or not match["core"].strip("-+ "):
@@ -81,7 +86,7 @@ def split_unit(text: str) -> tuple[str, str] | None:
 
 
 def _is_unit(unit: str, core: str, blank: bool) -> bool:
-    words = re.findall(r"[A-Za-z]+", unit)
+    words = [word for word in re.findall(r"[A-Za-z]+", unit) if word != "per"] or [unit]
     first = words[0]
     if not re.search(r"\d", core) or first.casefold() in _NO_UNITS or {"and", "or"} & set(words):
         return False

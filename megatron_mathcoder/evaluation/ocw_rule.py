@@ -12,7 +12,7 @@ import math
 import re
 
 from data_tools.answers.compare import Policy, compare_values
-from data_tools.answers.evaluate import exact
+from data_tools.answers.exact import exact
 from data_tools.answers.expression import NoExpression
 from data_tools.answers.extract import CLOSING, final_answer
 from data_tools.answers.read import read_answer
