@@ -33,6 +33,8 @@ _DRAWN_CLASSES = (
     *("mjx-chtml", "katex"),
 )
 _DRAWN = ", ".join(f".{name}" for name in _DRAWN_CLASSES) + ", mjx-container"
+_EDX = re.compile(r"\[mathjax(inline)?\]([^$\[\]]{1,8000})\[/mathjax(?:inline)?\]")
+"""How edX's courses write formulas in their text."""
 _BACKTICKS = re.compile(r"`([^`\n]{1,500})`")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|\[?\d*\]?[*†‡§]?|TM|®|©|e|er|re|o|a)\Z", re.IGNORECASE)
 _SCRIPT = re.compile(r"[\w+\-−=(),./ *′'∞]{1,24}\Z")
@@ -72,6 +74,7 @@ class PageFormulas:
     def restore(self, text: str) -> tuple[str, int]:
         """Return ``text`` with LaTeX for marks and dollars around formulas, and how many marks it had."""
         found = set(_MARKED.findall(text))
+        text = _EDX.sub(lambda match: f"${match[2]}$" if match[1] else f"$${match[2]}$$", text)
         text = _dollars(_BACKTICKS.sub(self._written_asciimath, text) if self._asciimath else text)
         text = _LONE_MARK.sub(self._written_alone, text)
         return _MARKED.sub(lambda match: self._written(match[0]), text), len(found)

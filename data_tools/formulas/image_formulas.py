@@ -1,7 +1,8 @@
 """Formulas that a page shows as images.
 
-Decides: which images are formulas: an alternative text in delimiters, a class for mathematics, an address of a service that
-draws LaTeX (also one that a script would load later); and that an image for readers without scripts is not a second formula.
+Decides: which images are formulas: an alternative text in delimiters, a class for mathematics (MathWorld's too), an address of
+a service that draws LaTeX (also one that a script would load later); and that an image for readers without scripts is not a
+second formula.
 Does not: look at pictures.
 """
 
@@ -10,18 +11,26 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from data_tools.formulas.asciimath import asciimath_to_latex
 from data_tools.formulas.delimiters import OUTER
 from data_tools.formulas.mathml import tag_of
 
 Node = Any
 _LATER = ("data-src", "data-lazy-src", "data-original")
-_CLASSES = frozenset(["latex", "tex", "math", "formula", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"])
+_DISPLAY_CLASSES = frozenset(["mwe-math-fallback-image-display", "ql-img-displayed-equation"])
+_CLASSES = frozenset(
+    ["latex", "tex", "math", "formula", "mwe-math-fallback-image-inline", "ql-img-inline-formula", *_DISPLAY_CLASSES]
+)
+_MATHWORLD = {"inlineformula": False, "displayformula": True, "numberedequation": True}
+"""Classes of MathWorld's images, whose alternative text is much like AsciiMath; whether they are displayed."""
 _NO_LATEX = re.compile(r"(?:|image|picture|math|formula|equation|latex|tex)(?: *\d+)?\Z", re.IGNORECASE)
 _SERVICE = re.compile(
     r"latex\.codecogs\.com|/(?:latex|tex)\.php|mimetex|mathtex|s\d\.wp\.com/latex|chart\.(?:googleapis|apis\.google)\.com|"
     r"/(?:equation|math|render)\?(?:tex|latex)=",
     re.IGNORECASE,
 )
+_STYLES = re.compile(r"\A(?:\s*\\(?:dpi\{\d+\}|bg_\w+|bg\{\w+\}|inline|fn_\w+|large|small|huge|tiny))*\s*", re.IGNORECASE)
+"""What a service reads as the size and colour of its picture."""
 _SERVICE_LATEX = re.compile(r"codecogs\.com/[^?]*\?(.+)\Z|\.cgi\?(.+)\Z", re.DOTALL)
 
 
@@ -34,8 +43,11 @@ def image_formulas(body: Node) -> Iterator[tuple[Node, str, bool]]:
         by_class = (in_block or bool(_CLASSES.intersection(node.class_list))) and not _NO_LATEX.match(alternative)
         if _repeats_a_lazy_image(node):
             yield node, "", False
+        elif (mathworld := _MATHWORLD.keys() & set(node.class_list)) and not OUTER.match(alternative):
+            spelled = alternative.rstrip(" ,.;").replace("+/-", "+-")
+            yield node, asciimath_to_latex(spelled), _MATHWORLD[mathworld.pop()]
         elif OUTER.match(alternative) or by_class or (from_address and alternative and _looks_like_latex(alternative)):
-            yield node, alternative, in_block or "mwe-math-fallback-image-display" in node.class_list
+            yield node, alternative, in_block or not _DISPLAY_CLASSES.isdisjoint(node.class_list)
         elif from_address:
             yield node, from_address, False
 
@@ -79,4 +91,7 @@ def _latex_in_address(source: str) -> str:
         if query.get(key):
             return query[key][0]
     match = _SERVICE_LATEX.search(source)
-    return re.sub(r"^\\(?:dpi\{\d+\}|bg_\w+|inline|fn_\w+|large|small)\s*", "", unquote(match[1] or match[2])) if match else ""
+    if match is None:
+        return ""
+    latex = unquote(match[1] or match[2]).replace("&space;", " ").replace("&plus;", "+")
+    return _STYLES.sub("", latex)

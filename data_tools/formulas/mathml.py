@@ -21,6 +21,8 @@ MAX_DEPTH = 150
 """Deeper nesting is no formula; its text is kept as it is."""
 
 _TEX_ENCODING = re.compile(r"^(?:application/x-)?(?:la)?tex\b", re.IGNORECASE)
+_SPOKEN = re.compile(r"(?=.* )(?=.*[A-Za-z]{3})[A-Za-z0-9 ,.'()-]*\Z")
+"""Text for readers aloud: ``x squared plus one``."""
 _FENCES = {"(": "pmatrix", "[": "bmatrix", "|": "vmatrix", "‖": "Vmatrix", "{": "Bmatrix"}
 _CLOSING = {"(": ")", "[": "]", "|": "|", "‖": "‖", "{": "}", "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
 _TALL = re.compile(r"\\(?:frac|binom|sum|prod|int|bigcup|bigcap|sqrt|begin|over|under)")
@@ -46,7 +48,7 @@ def given_latex(math: Node) -> str | None:
             if text:
                 return text
     alternative = (math.get_attribute("alttext") or "").strip()
-    return alternative or None
+    return None if _SPOKEN.match(alternative) and _elements(math) else alternative or None
 
 
 def is_display(math: Node) -> bool:

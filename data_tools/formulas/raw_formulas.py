@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from data_tools.formulas.asciimath import asciimath_to_latex
 from data_tools.formulas.mathml import tag_of
 
@@ -16,10 +18,14 @@ Node = Any
 Tree = Any
 
 _ATTRIBUTES = ("data-latex", "data-tex", "data-math", "data-formula", "data-equation", "data-expr")
+_OBJECT = "data-attrs"
+"""An attribute with a JSON object in which a formula is ``persistentExpression`` (Substack)."""
 _ELEMENTS = (
     ".mathquill-embedded-latex, .mathquill-editable, .js-render-math, .mq-math-mode, .render_latex, .math-tex, .tex, .latex, "
-    "span.math, div.math, .katex-source, .tex2jax_process, .asciimath, .am-math, .AMath"
+    "span.math, div.math, em.math, .math-inline, .math-display, .language-math, .reqn, [data-math-style], .katex-source, "
+    f".tex2jax_process, .asciimath, .am-math, .AMath, .latex-rendered[{_OBJECT}]"
 )
+_DISPLAY_CLASSES = frozenset(["display", "math-display", "displaymath"])
 _ASCIIMATH_CLASSES = frozenset(["asciimath", "am-math", "AMath"])
 _MEANS_LATEX = re.compile(r"\\[A-Za-z]|[\^_]")
 _DELIMITED = re.compile(r"\$|\\[(\[]|\ue000|`")
@@ -43,6 +49,8 @@ def uses_asciimath(tree: Tree) -> bool:
 
 def _latex_of(node: Node) -> str:
     text = (node.text or "").strip()
+    if described := node.get_attribute(_OBJECT):
+        return _expression_in(described)
     if len(text) > _LONGEST or _DELIMITED.search(text):
         return ""
     if _ASCIIMATH_CLASSES.intersection(node.class_list):
@@ -56,6 +64,17 @@ def _latex_of(node: Node) -> str:
     return text if by_class else ""
 
 
+def _expression_in(described: str) -> str:
+    try:
+        found = orjson.loads(described)
+    except orjson.JSONDecodeError:
+        return ""
+    expression = found.get("persistentExpression") if isinstance(found, dict) else None
+    return expression if isinstance(expression, str) else ""
+
+
 def _is_display(node: Node) -> bool:
     style = node.get_attribute("data-math-style") or node.get_attribute("data-display") or ""
-    return style in ("display", "block", "true") or (tag_of(node) == "div" and not style)
+    classes = (*node.class_list, *(node.parent.class_list if node.parent is not None else ()))
+    by_class = not _DISPLAY_CLASSES.isdisjoint(classes)
+    return style in ("display", "block", "true") or by_class or (tag_of(node) == "div" and not style)

@@ -21,7 +21,7 @@ COMPONENTS = (
     component(
         "problems",
         "record_files",
-        [f"benchmarks/{name}.jsonl" for name in ("gsm8k_test", "mmlu_math_questions")],
+        PROBLEMS,
         options=OPTIONS,
         epochs=2,
     ),
