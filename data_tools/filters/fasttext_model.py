@@ -7,7 +7,9 @@ Does not: choose training texts or a threshold (``train_filter.py``).
 The package is ``fasttext-numpy2``: the others fail with numpy 2.
 """
 
+import errno
 import multiprocessing
+import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -42,7 +44,8 @@ def train(training_file: Path, model_file: Path, seed: int, settings: dict[str, 
     """Write the model of ``training_file``; the same file, seed and settings give the same bytes.
 
     In a process of its own: fastText reads memory that it has not written, so in a process that has trained before, small models
-    come out otherwise, or as NaN. Raises DataError when the training diverges or its process ends.
+    come out otherwise, or as NaN. Raises DataError when the training diverges or its process ends, and OSError
+    when the disk is full.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
         try:
@@ -58,6 +61,9 @@ def _train(training_file: str, model_file: str, seed: int, settings: dict[str, A
     except RuntimeError as error:
         raise DataError(f"fastText could not train: {error} Try a lower --lr than {settings['lr']}") from None
     model.save_model(model_file)
+    if Path(model_file).stat().st_size < model.get_input_matrix().nbytes + model.get_output_matrix().nbytes:
+        # fastText does not ask whether the disk took what it wrote.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), model_file)
 
 
 class FastTextModel:

@@ -8,7 +8,6 @@ Does not: know fastText (``fasttext_model.py``) or count precision (``evaluation
 
 import argparse
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from data_tools.filters.evaluation import choose, evaluation, table_lines
 from data_tools.filters.fasttext_model import SETTINGS, load, train, write_training_file
 from data_tools.parts import write_json
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import Record, code_version, finished_manifest, identity
+from data_tools.stage import PartialFolder, Record, code_version, finished_manifest, identity
 from megatron_mathcoder.config.errors import DataError
 
 HELD_OUT_SHARE = 0.1
@@ -92,22 +91,29 @@ def run(argv: list[str]) -> int:
     training, held_out = split(labelled, options.seed)
     if options.balance:
         training = balanced(training)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.output.parent, prefix=".train-filter.") as folder:
-        write_training_file(Path(folder) / "training.txt", training)
-        train(Path(folder) / "training.txt", Path(folder) / "model.bin", options.seed, settings)
-        model = load(Path(folder) / "model.bin")
-        scores = [model.score(text) for text, _ in held_out]
-        related = [label for _, label in held_out]
-        made = evaluation(scores, related, choose(scores, related, options.min_precision))
+    with PartialFolder(options.output.with_name(options.output.name + ".partial"), wanted, options.overwrite) as partial:
+        made = _learn(partial.path / "model.bin", training, held_out, options, settings)
+        counts = {"training": len(training), "training_related": sum(label for _, label in training)}
+        manifest = wanted | counts | {"evaluation": made, "threshold": made["chosen"]["threshold"]} | code_version()
         # Without the old manifest first, a stop between the two would leave it beside a model that it does not describe.
         manifest_path.unlink(missing_ok=True)
-        (Path(folder) / "model.bin").replace(options.output)
-    counts = {"training": len(training), "training_related": sum(label for _, label in training)}
-    manifest = wanted | counts | {"evaluation": made, "threshold": made["chosen"]["threshold"]} | code_version()
-    write_json(manifest_path, manifest)
+        (partial.path / "model.bin").replace(options.output)
+        write_json(manifest_path, manifest)
+        partial.remove()
     _print(options.output, manifest)
     return 0
+
+
+def _learn(
+    model_file: Path, training: Labelled, held_out: Labelled, options: argparse.Namespace, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Write a model and return its evaluation."""
+    training_file = model_file.with_name("training.txt")
+    write_training_file(training_file, training)
+    train(training_file, model_file, options.seed, settings)
+    model = load(model_file)
+    scores, related = [model.score(text) for text, _ in held_out], [label for _, label in held_out]
+    return evaluation(scores, related, choose(scores, related, options.min_precision))
 
 
 def _pairs(name: str, source: RecordFiles) -> Iterator[tuple[str, bool]]:

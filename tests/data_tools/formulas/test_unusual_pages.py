@@ -79,7 +79,7 @@ def page(markup: str, head: str = "") -> WebPage:
         ("[mathjax]x^2[/mathjax]", "x^2", 1),
         # images
         (
-            "<img class='inlineformula' alt='x=(-b+/-sqrt(d))/(2a). ' src='/images/equations/X/Inline1.svg'>",
+            "<img class='inlineformula' alt='x=(-b+/-sqrt(d))/(2a). ' src='Inline1.svg'>",
             "x=\\frac{-b\\pm\\sqrt{d}}{2a}",
             0,
         ),
