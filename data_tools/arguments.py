@@ -9,8 +9,8 @@ import math
 import re
 from pathlib import Path
 
+from data_tools.partial_folder import Part
 from data_tools.pool import available_cpus
-from data_tools.stage import Part
 
 INPUT_HELP = "a folder from mathcoder prepare, or .jsonl, .jsonl.gz, .jsonl.zst and .parquet files or folders of them"
 

@@ -1,23 +1,16 @@
-"""A stage that makes documents: a source's slices, a filter over them, and the folder that a person finds afterwards.
+"""A stage that makes documents: its arguments, and the folder that a person finds afterwards.
 
 Decides: what every such verb leaves (``DIR/documents/part-*.jsonl.zst`` with rows ``id``, ``text``, ``metadata``;
 ``DIR/dropped/part-*.jsonl`` with rows ``id``, ``reason``, ``file``, ``line`` and details; ``DIR/manifest.json``), that ``DIR``
 appears in one rename when all is in it, and that documents in = documents out + dropped.
-Does not: read a corpus (``sources/``), judge a document (a filter), or know slices of anything but documents (``stage.py``).
-
-A filter is a function from documents to documents and ``Dropped``, one for each, in the same order. It works on an iterator, so
-it may look at some documents together. It is pickled into the workers, and loads what is large at its first document.
+Does not: read a corpus (``sources/``), judge a document (a filter), or do a slice (``document_slice.py``).
 """
 
 import argparse
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from data_tools.arguments import (
     INPUT_HELP,
@@ -29,141 +22,15 @@ from data_tools.arguments import (
     add_workers,
     output_path,
 )
-from data_tools.document import Document, Dropped, SideRow, reason_kind
-from data_tools.in_hand import SetAside, in_hand
-from data_tools.parts import PartWriter, remove_temporary_files, sync_folder, write_json
-from data_tools.pool import Report
+from data_tools.document_slice import DOCUMENTS, DocumentFilter, DocumentTask, document_slice
+from data_tools.manifest import Record, check_conservation, check_rejected, code_version, finished_manifest, identity
+from data_tools.partial_folder import PartialFolder, remove_leftover
+from data_tools.parts import remove_temporary_files, sync_folder, write_json
 from data_tools.progress import Progress
-from data_tools.sources import Source, SourceSlice
+from data_tools.sources import Source
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import (
-    PartialFolder,
-    Record,
-    check_conservation,
-    check_rejected,
-    code_version,
-    finished_manifest,
-    identity,
-    remove_leftover,
-    run_slices,
-)
+from data_tools.stage import run_slices
 from megatron_mathcoder.config.errors import DataError
-
-REPORT_EVERY_DOCUMENTS = 64
-DOCUMENTS = "documents"
-
-
-class KeptRow(Protocol):
-    """What a filter keeps: a document, or a row made from one."""
-
-    @property
-    def text(self) -> str:
-        """The document's text, for counting."""
-
-    def to_json_line(self) -> bytes:
-        """Return the row as UTF-8 JSON with a newline."""
-
-
-class DocumentFilter(Protocol):
-    """Keeps or drops documents. Picklable."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All that decides beside the documents, as JSON data; filters with equal settings give equal output."""
-
-    def __call__(self, documents: Iterable[Document]) -> Iterator[KeptRow | Dropped | SideRow]:
-        """Yield one item for each document, in order; ``SideRow`` items come in addition."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentTask:
-    """One slice to turn into parts under ``output``, in its folders ``rows`` and ``dropped``."""
-
-    index: int
-    piece: SourceSlice
-    judge: DocumentFilter | None
-    choices: frozenset[str]
-    output: str
-    rows: str = DOCUMENTS
-
-
-class _SliceOutput:
-    """The files of a slice and what is counted while they are written."""
-
-    def __init__(self, documents: PartWriter, dropped: PartWriter, side: Callable[[str], PartWriter]) -> None:
-        self._documents, self._dropped, self._side = documents, dropped, side
-        self.counts: Counter[str] = Counter()
-        self.unreadable: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.text_bytes = 0
-
-    def keep(self, document: KeptRow) -> None:
-        self._documents.write(document.to_json_line())
-        text = document.text
-        self.text_bytes += len(text) if text.isascii() else len(text.encode())
-
-    def note(self, side: SideRow) -> None:
-        self._side(side.folder).write(side.to_json_line())
-        self.counts.update(side.counts)
-
-    def drop(self, dropped: Dropped, reasons: Counter[str]) -> None:
-        self._dropped.write(dropped.to_json_line())
-        reasons[reason_kind(dropped.reason)] += 1
-
-
-def document_slice(task: DocumentTask, report: Report) -> Record:
-    """Write the documents and the dropped rows of one slice; return its counts."""
-    read = read_bytes = 0
-
-    def note_bytes(done: int) -> None:
-        nonlocal read_bytes
-        read_bytes = done
-
-    def readable(output: _SliceOutput) -> Iterator[Document]:
-        nonlocal read
-        for item in task.piece.documents(note_bytes):
-            read += 1
-            if read % REPORT_EVERY_DOCUMENTS == 0:
-                report(read_bytes, read)
-            if isinstance(item, Document):
-                try:
-                    with in_hand(item.id):
-                        yield item
-                except SetAside as ending:
-                    output.drop(item.dropped(f"judging stopped: {ending}"), output.unreadable)
-            else:
-                chosen = reason_kind(item.reason) in task.choices
-                output.drop(item, output.rejected if chosen else output.unreadable)
-
-    folder = Path(task.output)
-    with ExitStack() as files:
-
-        def writer(name: str, suffix: str = ".jsonl.zst") -> PartWriter:
-            (folder / name).mkdir(exist_ok=True)
-            return files.enter_context(PartWriter(folder / name, task.index, suffix))
-
-        documents, dropped = writer(task.rows), writer("dropped", ".jsonl")
-        output = _SliceOutput(documents, dropped, cache(writer))
-        stream = readable(output)
-        for item in stream if task.judge is None else task.judge(stream):
-            if isinstance(item, SideRow):
-                output.note(item)
-            elif isinstance(item, Dropped):
-                output.drop(item, output.rejected)
-            else:
-                output.keep(item)
-    report(task.piece.bytes, read)
-    return {
-        "bytes": task.piece.bytes,
-        "count": read,
-        "documents": documents.rows,
-        "unreadable": output.unreadable.total(),
-        "dropped": dropped.rows,
-        "dropped_by_reason": dict(sorted((output.unreadable + output.rejected).items())),
-        "text_bytes": output.text_bytes,
-        "counts": dict(output.counts),
-        "parts": documents.parts,
-    }
 
 
 def add_stage_arguments(parser: argparse.ArgumentParser, output: bool = True) -> None:
@@ -232,11 +99,15 @@ def make_documents(
         write_json(new / "manifest.json", manifest)
         _publish(new, output)
         partial.remove()
+    _print(output, manifest)
+    return manifest
+
+
+def _print(output: Path, manifest: Record) -> None:
     print(
         f"{output}: {manifest['documents_in']} documents in = {manifest['documents']} out + {_dropped_text(manifest)}; "
         f"{manifest['text_bytes'] / 1e6:.1f} MB of text in {len(manifest['parts'])} parts"
     )
-    return manifest
 
 
 def _check_totals(totals: Record, inputs: int, max_reject_fraction: float, new: Path, may_be_empty: bool) -> None:

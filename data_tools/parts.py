@@ -2,7 +2,7 @@
 
 Decides: a file is written beside its final name, synced and renamed; documents are zstd-compressed JSONL, dropped rows plain
 JSONL (they are few, and a person opens them with ``less``); a part of documents holds at most ``MAX_PART_BYTES`` of rows.
-Does not: know what a row means, or which parts are finished (``stage.py``).
+Does not: know what a row means, or which parts are finished (``partial_folder.py``).
 """
 
 import errno

@@ -19,11 +19,12 @@ from data_tools.annotation.sample import WHOLE, Sample
 from data_tools.annotation.schemes import SCHEMES
 from data_tools.arguments import fraction, positive_int, seed
 from data_tools.document import Document
-from data_tools.document_stage import DOCUMENTS, filter_parser, input_documents, make_documents
+from data_tools.document_slice import DOCUMENTS
+from data_tools.document_stage import filter_parser, input_documents, make_documents
 from data_tools.llm.arguments import add_model_arguments, requests_folder
 from data_tools.llm.ask import answer_all
+from data_tools.manifest import Record
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import Record
 from megatron_mathcoder.config.errors import DataError
 
 

@@ -19,10 +19,11 @@ from data_tools.decontamination.contamination_filter import ContaminationFilter
 from data_tools.decontamination.published_rule import PublishedFilter
 from data_tools.decontamination.self_test import ITEMS, recall_lines, self_test
 from data_tools.document import Document
-from data_tools.document_stage import DocumentFilter, filter_parser, input_documents, make_documents
+from data_tools.document_slice import DocumentFilter
+from data_tools.document_stage import filter_parser, input_documents, make_documents
+from data_tools.manifest import Record
 from data_tools.parts import write_json
 from data_tools.sources import Source
-from data_tools.stage import Record
 from megatron_mathcoder.config.errors import DataError
 
 REPORT = "contamination.json"

@@ -11,7 +11,7 @@ from itertools import islice
 
 from data_tools.benchmarks import BenchmarkItem
 from data_tools.document import Document
-from data_tools.document_stage import DocumentFilter
+from data_tools.document_slice import DocumentFilter
 
 ITEMS = 300
 PAGE_WORDS = 400

@@ -24,12 +24,14 @@ from data_tools.document import Document, Dropped
 from data_tools.document_stage import filter_parser, input_documents, make_documents
 from data_tools.inputs import find_files
 from data_tools.letters import MAX_LETTERS
+from data_tools.manifest import Record, finished_manifest, identity
+from data_tools.partial_folder import PartialFolder
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
 from data_tools.progress import Progress
 from data_tools.sources import Source, SourceSlice
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import PartialFolder, Record, finished_manifest, identity, run_slices
+from data_tools.stage import run_slices
 from megatron_mathcoder.config.errors import DataError
 
 VERSION = 2

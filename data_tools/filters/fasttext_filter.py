@@ -18,7 +18,8 @@ import orjson
 
 from data_tools.arguments import fraction
 from data_tools.document import Document, Dropped
-from data_tools.document_stage import DocumentFilter, filter_parser, input_documents, make_documents
+from data_tools.document_slice import DocumentFilter
+from data_tools.document_stage import filter_parser, input_documents, make_documents
 from data_tools.filters.fasttext_model import FastTextModel, load
 from megatron_mathcoder.config.errors import DataError
 

@@ -18,9 +18,10 @@ from data_tools.arguments import add_overwrite, fraction, output_path, positive_
 from data_tools.document import Document
 from data_tools.filters.evaluation import choose, evaluation, table_lines
 from data_tools.filters.fasttext_model import SETTINGS, load, train, write_training_file
+from data_tools.manifest import Record, code_version, finished_manifest, identity
+from data_tools.partial_folder import PartialFolder
 from data_tools.parts import write_json
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import PartialFolder, Record, code_version, finished_manifest, identity
 from megatron_mathcoder.config.errors import DataError
 
 HELD_OUT_SHARE = 0.1

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from data_tools.arguments import part
+from data_tools.manifest import OtherOutputError
+from data_tools.partial_folder import Part
 from data_tools.recipe.blend_table import write_blend
 from data_tools.recipe.check import check_arguments, check_paths
 from data_tools.recipe.commands import BLEND, WHOLE_VERBS, Command, commands, stages
 from data_tools.recipe.schema import DataRecipe, load_recipe
 from data_tools.recipe.verbs import VERBS
-from data_tools.stage import OtherOutputError, Part
 from megatron_mathcoder.config.errors import ConfigError, DataError
 
 

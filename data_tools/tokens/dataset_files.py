@@ -14,16 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_tools.manifest import Record, check_conservation, check_rejected, code_version, finished_manifest
+from data_tools.partial_folder import PartialFolder, remove_leftover
 from data_tools.parts import concatenate, write_json
-from data_tools.stage import (
-    PartialFolder,
-    Record,
-    check_conservation,
-    check_rejected,
-    code_version,
-    finished_manifest,
-    remove_leftover,
-)
 from data_tools.tokens.indexed_writer import ITEM_BYTES, dtype_name, idx_bytes, merge_idx
 from data_tools.tokens.tokenize_slice import SliceFiles, Target
 from megatron_mathcoder.config.errors import DataError
@@ -31,7 +24,7 @@ from megatron_mathcoder.config.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One tokenizer's dataset. ``wanted`` is its identity (``stage.py``)."""
+    """One tokenizer's dataset. ``wanted`` is its identity (``manifest.py``)."""
 
     prefix: Path
     target: Target

@@ -4,7 +4,7 @@ Decides: the verb's arguments, whether documents begin with BOS, and where the d
 by one reading of the documents; each has its own manifest and its own unfinished work, so a dataset is the same, byte for byte,
 and is recognised as the same, whether its tokenizer was named alone or among others.
 Does not: turn documents into ids (``tokenize_slice.py``, ``tokenize_conversations.py``), publish a dataset
-(``dataset_files.py``), or resume (``stage.py``).
+(``dataset_files.py``), or resume (``partial_folder.py``).
 """
 
 import argparse
@@ -25,9 +25,11 @@ from data_tools.arguments import (
     whole_number,
 )
 from data_tools.inputs import InputFile, find_files
+from data_tools.manifest import Record, identity
+from data_tools.partial_folder import PartialFolder
 from data_tools.progress import Progress
 from data_tools.row_fields import check_text_field
-from data_tools.stage import PartialFolder, Record, identity, run_shared_slices, scan_inputs
+from data_tools.stage import run_shared_slices, scan_inputs
 from data_tools.tokens.dataset_files import Dataset, sibling
 from data_tools.tokens.tokenize_conversations import tokenize_conversations
 from data_tools.tokens.tokenize_slice import Target, TokenizeTask, process_tokenizer, tokenize_slice

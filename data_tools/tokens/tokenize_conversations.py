@@ -15,10 +15,10 @@ import numpy as np
 
 from data_tools import in_hand
 from data_tools.lce import FormatError, Segment, read_messages, segments
+from data_tools.manifest import Record
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
 from data_tools.rows import BadRow, Row, RowReader
-from data_tools.stage import Record
 from data_tools.tokens.tokenize_slice import SliceFiles, SliceWriter, Target, TokenizeTask, process_tokenizer
 from data_tools.tokens.tokenizer import EncodeError
 from megatron_mathcoder.config.lce_tokens import LCE_TOKENS

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from data_tools import in_hand
 from data_tools.document import reason_kind
 from data_tools.inputs import InputSlice
+from data_tools.manifest import Record
 from data_tools.parts import atomic_file
 from data_tools.pool import Report
 from data_tools.row_fields import text_of
 from data_tools.rows import BadRow, RowReader
-from data_tools.stage import Record
 from data_tools.tokens.fast_encoder import FastEncoder, ParityError, fast_encoder
 from data_tools.tokens.indexed_writer import dtype_name
 from data_tools.tokens.tokenizer import EncodeError, FlatIds, Tokenizer, flat, load_tokenizer

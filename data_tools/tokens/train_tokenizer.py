@@ -30,12 +30,13 @@ from data_tools.arguments import (
     seed,
 )
 from data_tools.inputs import InputSlice, find_files
+from data_tools.manifest import Record, check_rejected, code_version, finished_manifest, identity
 from data_tools.parts import atomic_file, write_json
 from data_tools.pool import available_cpus
 from data_tools.progress import Progress
 from data_tools.row_fields import check_text_field, text_of
 from data_tools.rows import BadRow, RowReader
-from data_tools.stage import Record, check_rejected, code_version, finished_manifest, identity, scan_inputs
+from data_tools.stage import scan_inputs
 from data_tools.tokens.tokenizer import tokenizer_from_bytes
 from megatron_mathcoder.config.errors import DataError
 

@@ -18,12 +18,12 @@ from typing import Any
 from data_tools.arguments import add_inputs
 from data_tools.document import Document, Dropped, SideRow
 from data_tools.document_stage import add_stage_arguments, make_documents
+from data_tools.manifest import Record
 from data_tools.parts import write_json
 from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits, Outcome
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.sources.record_files import RecordFiles
-from data_tools.stage import Record
 from data_tools.translate import funnel
 from data_tools.translate.completed import Completed, read_completed
 from data_tools.translate.computation import Computation

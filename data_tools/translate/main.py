@@ -18,8 +18,8 @@ from data_tools.document_stage import add_stage_arguments, input_documents, make
 from data_tools.inputs import InputSlice
 from data_tools.llm.arguments import add_model_arguments, requests_folder
 from data_tools.llm.ask import answer_all, asks_for_json
+from data_tools.manifest import Record
 from data_tools.rows import Row, RowReader
-from data_tools.stage import Record
 from data_tools.translate.translators import ModelTranslator, SymbolicTranslator
 from megatron_mathcoder.config.errors import DataError
 

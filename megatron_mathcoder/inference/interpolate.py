@@ -21,9 +21,9 @@ import orjson
 from data_tools.arguments import positive_int
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Message, Reply, Request, Sampling
+from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
-from data_tools.stage import check_conservation, code_version
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.inference.generate import read_problems
 from megatron_mathcoder.inference.language_models import open_model

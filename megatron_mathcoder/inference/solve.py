@@ -22,12 +22,12 @@ from data_tools.answers.extract import final_answer
 from data_tools.arguments import positive_int
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Sampling
+from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
 from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
-from data_tools.stage import check_conservation, code_version
 from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.inference.generate import check_ids, read_rows
 from megatron_mathcoder.inference.language_models import open_model

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_tools import in_hand
-from data_tools.document_stage import DocumentFilter, make_documents
+from data_tools.document_slice import DocumentFilter
+from data_tools.document_stage import make_documents
 from data_tools.inputs import InputSlice
 from data_tools.rows import BadRow, RowReader
 from data_tools.sources import Source

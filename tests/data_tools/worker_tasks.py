@@ -11,9 +11,9 @@ from typing import Any
 
 from data_tools.document import Document, Dropped
 from data_tools.in_hand import SetAside, in_hand
+from data_tools.manifest import Record
 from data_tools.pool import Report
 from data_tools.sources.whole_files import SourceFile
-from data_tools.stage import Record
 from data_tools.tokens import tokenize_slice
 from data_tools.tokens.tokenize_slice import TokenizeTask
 from megatron_mathcoder.config.errors import DataError

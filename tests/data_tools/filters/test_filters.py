@@ -7,7 +7,7 @@ import pytest
 from data_tools.benchmarks import read_benchmark
 from data_tools.filters.evaluation import choose, evaluation, point
 from data_tools.filters.fasttext_filter import run as run_filter
-from data_tools.filters.fasttext_model import load, prepared, train
+from data_tools.filters.fasttext_model import SETTINGS, load, prepared, train
 from data_tools.filters.train_filter import balanced, split
 from data_tools.filters.train_filter import run as run_training
 from megatron_mathcoder.config.errors import DataError
@@ -80,9 +80,9 @@ def test_training_is_reproducible_to_the_bit(model: Path, corpora: dict[str, Pat
 
 
 def test_a_full_disk_is_noticed_though_fasttext_does_not(tmp_path: Path) -> None:
-    (tmp_path / "t.txt").write_text("__label__related a b\n__label__other c d\n")
+    (tmp_path / "t.txt").write_text("__label__related a b\n__label__other c d\n" * 50)
     with pytest.raises(OSError, match="No space left on device"):
-        train(tmp_path / "t.txt", Path("/dev/full"), 1, {"bucket": 10, "dim": 2})
+        train(tmp_path / "t.txt", Path("/dev/full"), 1, {**SETTINGS, "lr": 0.1, "bucket": 1000})
 
 
 def test_a_split_never_empties_a_side_and_keeps_equal_texts_together() -> None:

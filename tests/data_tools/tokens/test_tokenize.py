@@ -313,7 +313,7 @@ def test_what_a_run_killed_at_its_very_end_left_is_removed(tokenizer_model: Path
     documents = write_documents(tmp_path / "a.jsonl", ["one", "two"])
     given = arguments(documents, tokenizer_model, tmp_path / "d")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data_tools.stage.PartialFolder.remove", lambda self: None)
+        patch.setattr("data_tools.partial_folder.PartialFolder.remove", lambda self: None)
         run(given)
     assert (tmp_path / "d.partial").exists()
     run(given)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.stage import PartialFolder, check_conservation, check_rejected, code_version, finished_manifest, identity
+from data_tools.manifest import check_conservation, check_rejected, code_version, finished_manifest, identity
 from megatron_mathcoder import __version__
 from megatron_mathcoder.config.errors import DataError
 
@@ -52,16 +52,3 @@ def test_what_makes_two_outputs_the_same(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(DataError, match="is not readable as JSON; remove it or add --overwrite"):
         finished_manifest(path, wanted, overwrite=False)
-
-
-def test_overwrite_clears_unfinished_work_for_another_output_only(tmp_path: Path) -> None:
-    first, second = identity("s", {"a": 1}, []), identity("s", {"a": 2}, [])
-    with PartialFolder(tmp_path / "p", first, overwrite=False) as folder:
-        (folder.path / "output").mkdir()
-        (folder.path / "work").touch()
-    with PartialFolder(tmp_path / "p", first, overwrite=True) as folder:
-        assert (folder.path / "work").exists()
-    with PartialFolder(tmp_path / "p", second, overwrite=True) as folder:
-        assert sorted(path.name for path in folder.path.iterdir()) == ["lock", "plan.json"]
-        folder.remove()
-    assert list(tmp_path.iterdir()) == []
