@@ -7,6 +7,7 @@ Does not: choose training texts or a threshold (``train_filter.py``).
 The package is ``fasttext-numpy2``: the others fail with numpy 2.
 """
 
+import ctypes
 import errno
 import multiprocessing
 import os
@@ -21,6 +22,8 @@ import fasttext
 from megatron_mathcoder.config.errors import DataError
 
 POSITIVE, NEGATIVE = "__label__related", "__label__other"
+M_PERTURB = -6
+"""glibc's option (``malloc.h``): memory is filled with the complement of this byte when it is handed out."""
 KNOWN_POSITIVES = (POSITIVE, "__label__math")
 """The label whose probability is the score, in models of ours and in the published ones."""
 
@@ -43,9 +46,8 @@ def write_training_file(path: Path, labelled: Iterable[tuple[str, bool]]) -> Non
 def train(training_file: Path, model_file: Path, seed: int, settings: dict[str, Any]) -> None:
     """Write the model of ``training_file``; the same file, seed and settings give the same bytes.
 
-    In a process of its own: fastText reads memory that it has not written, so in a process that has trained before, small models
-    come out otherwise, or as NaN. Raises DataError when the training diverges or its process ends, and OSError
-    when the disk is full.
+    In a process of its own, whose memory is zero at first: fastText reads what it has not written. Raises DataError when the
+    training diverges or its process ends, and OSError when the disk is full.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
         try:
@@ -56,6 +58,7 @@ def train(training_file: Path, model_file: Path, seed: int, settings: dict[str, 
 
 
 def _train(training_file: str, model_file: str, seed: int, settings: dict[str, Any]) -> None:
+    _clear_memory()
     try:
         model = fasttext.train_supervised(training_file, seed=seed, thread=1, verbose=0, **settings)
     except RuntimeError as error:
@@ -64,6 +67,17 @@ def _train(training_file: str, model_file: str, seed: int, settings: dict[str, A
     if Path(model_file).stat().st_size < model.get_input_matrix().nbytes + model.get_output_matrix().nbytes:
         # fastText does not ask whether the disk took what it wrote.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), model_file)
+
+
+def _clear_memory() -> None:
+    """Have this process's memory zero when it is handed out, where its C library can.
+
+    With one thread fastText draws only a tenth of its first matrix and takes the rest as memory holds it
+    (``DenseMatrix::uniform``): zeros for a large matrix in a fresh process, anything for a small one.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(M_PERTURB, 0xFF)
 
 
 class FastTextModel:

@@ -79,6 +79,15 @@ def test_training_is_reproducible_to_the_bit(model: Path, corpora: dict[str, Pat
     assert (tmp_path / "again.bin").read_bytes() == model.read_bytes()
 
 
+def test_a_small_matrix_too_begins_with_zeros_and_not_with_what_memory_holds(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("__label__related a b\n__label__other c d\n" * 50)
+    models = []
+    for number in range(3):
+        train(tmp_path / "t.txt", tmp_path / f"{number}.bin", 1, {**SETTINGS, "bucket": 1000})
+        models.append((tmp_path / f"{number}.bin").read_bytes())
+    assert models[0] == models[1] == models[2]
+
+
 def test_a_full_disk_is_noticed_though_fasttext_does_not(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("__label__related a b\n__label__other c d\n" * 50)
     with pytest.raises(OSError, match="No space left on device"):
