@@ -4,8 +4,8 @@
 
 Decides: the measurement: the same sympy snippet, and the same recorded trajectories of GSM8K, by both ways in turn, two at a
 time.
-Does not: judge, except by its exit status (1 when a bar below is missed). The kernels need what nothing else here does:
-``pip install -c constraints.txt jupyter_client ipykernel``. Without them that ratio is said not to be measured.
+Does not: judge, except by its exit status (1 when a bar below is missed). The kernels need the extra ``bench``, as ``make bench``
+installs it. Without them that ratio is said not to be measured.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def main() -> int:
             report["trajectories_per_second"] = {"session": round(fast, 1), "kernel": round(slow, 2), "ratio": round(ratio, 1)}
             passed = passed and ratio >= LEAST_AGAINST_JUPYTER
         else:
-            report["trajectories_per_second"] = "not measured: needs jupyter_client, ipykernel and ../shared/data"
+            report["trajectories_per_second"] = "not measured: needs ../shared/data and pip install -e '.[bench]'"
     print(json.dumps(report | {"passed": passed}, indent=1))
     return 0 if passed else 1
 
