@@ -62,8 +62,10 @@ def _check_replaceable(target: Path, source: Path, overwrite: bool) -> None:
 def _take(lock: int, partial: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise CheckpointError(f"{partial}: another process is writing it; wait for it or end it") from None
+    except OSError:
+        return  # this file system has no locks
 
 
 def _check_space(partial: Path, needed_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """``mathcoder plan`` as a person meets it: what it prints, what it refuses and how, and that it needs no torch."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -54,6 +55,16 @@ def test_overrides_and_assumptions_change_the_plan(capsys):
     assert own("--set", "training.micro_batch_size=2")["num_microbatches"] == own()["num_microbatches"] / 2
     assert own("--write-gbs", "4")["save_seconds"] == own()["save_seconds"] / 2
     assert not own("--headroom", "0.6")["fits"]
+
+
+@pytest.mark.parametrize("recompute", ["selective", "none"])
+def test_the_documentation_has_what_its_command_says(recompute: str, capsys):
+    (line,) = [line for line in (ROOT / "docs" / "plan.md").read_text().splitlines() if f"→ recompute {recompute}:" in line]
+    peak, rate, days = re.findall(r"([\d.]+) GiB of .* ([\d,]+) tokens/s, ([\d.]+) days", line)[0]
+    machine = ("--gpus", "32", "--gpu", "a800", "--gpus-per-node", "4", "--epoch-tokens", "19.18e9", "--json")
+    result = json.loads(plan(capsys, LLAMA3, *machine, "--set", f"training.recompute={recompute}")[1])["own_layout"]
+    assert f"{result['memory_bytes']['peak'] / 2**30:.1f}" == peak
+    assert (f"{result['tokens_per_second']:,.0f}", f"{result['days']:.1f}") == (rate, days)
 
 
 def test_a_length_that_only_data_can_tell_is_not_guessed(capsys):
