@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from checkpoints_convert import tokenizer_files
-from checkpoints_convert.architecture_file import read_tables
 from checkpoints_convert.conversion import TargetFile
 from checkpoints_convert.dtypes import DTYPES
 from checkpoints_convert.hf_config import special_tokens, write_config
@@ -22,6 +21,7 @@ from checkpoints_convert.model_card import model_card
 from checkpoints_convert.safetensors_stream import SafetensorsFile, make_shards, parse_header
 from checkpoints_convert.stored_tensor import StoredTensor
 from checkpoints_convert.tokenizer_files import Tokenizer, read_tokenizer
+from megatron_mathcoder.config.architecture_file import read_tables
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.schema import ModelConfig
 

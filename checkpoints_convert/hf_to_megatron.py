@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from checkpoints_convert.architecture_file import MODEL_FILE, architecture_text
 from checkpoints_convert.byte_copy import digest_range
 from checkpoints_convert.conversion import NewCheckpoint, write_tensors
 from checkpoints_convert.copy_plan import plan_of_copies
@@ -24,6 +23,7 @@ from checkpoints_convert.manifest import Manifest, blocks_by_file, bytes_digest,
 from checkpoints_convert.partial_folder import LOCK_FILE, partial_folder
 from checkpoints_convert.stored_tensor import StoredTensor
 from checkpoints_convert.torch_dist_writer import make_checkpoint
+from megatron_mathcoder.config.architecture_file import MODEL_FILE, architecture_text
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.schema import ModelConfig
 

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from checkpoints_convert.architecture_file import read_tables
 from checkpoints_convert.dtypes import DTYPES
 from checkpoints_convert.hf_config import read_config
+from megatron_mathcoder.config.architecture_file import read_tables
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import find_checkpoint
 from megatron_mathcoder.config.schema import ModelConfig

@@ -7,7 +7,6 @@ padding, optimizer state and random states stay behind.
 import argparse
 from pathlib import Path
 
-from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.checkpoint_reader import find_good_checkpoint, read_checkpoint
 from checkpoints_convert.conversion import write_tensors
 from checkpoints_convert.copy_plan import make_plan
@@ -15,6 +14,7 @@ from checkpoints_convert.hf_output import beside_weights, new_weights, restored_
 from checkpoints_convert.llama_family import family_of
 from checkpoints_convert.manifest import Manifest, blocks_by_file, file_digests, frame_digests, read_manifest, write_manifest
 from checkpoints_convert.partial_folder import LOCK_FILE, partial_folder
+from megatron_mathcoder.config.architecture_file import read_architecture
 from megatron_mathcoder.config.errors import CheckpointError
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.byte_copy import digest_gathered, digest_range
 from checkpoints_convert.checkpoint_reader import find_any_checkpoint, read_checkpoint
 from checkpoints_convert.copy_plan import make_plan
@@ -24,6 +23,7 @@ from checkpoints_convert.hf_folder import read_hf_folder
 from checkpoints_convert.kept_files import MEANING
 from checkpoints_convert.manifest import Manifest, blocks_by_file, file_digests, frame_digests, read_manifest
 from checkpoints_convert.stored_tensor import StoredTensor
+from megatron_mathcoder.config.architecture_file import read_architecture
 from megatron_mathcoder.config.errors import CheckpointError
 
 LOGITS_MODULE = "megatron_mathcoder.inference.compare_logits"

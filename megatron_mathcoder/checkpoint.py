@@ -11,7 +11,6 @@ it leaves is as large as one, and the next save removes it.
 import contextlib
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from megatron.core.dist_checkpointing.core import CheckpointingException
 from megatron.core.optimizer import MegatronOptimizer
 from torch.distributed.checkpoint.api import CheckpointException
 
+from megatron_mathcoder.config.architecture_file import read_model_table, read_tables
 from megatron_mathcoder.config.checksums import checksum, damaged_files, read_checksums, write_checksums
 from megatron_mathcoder.config.errors import CheckpointError
 from megatron_mathcoder.config.run_folder import (
@@ -36,9 +36,6 @@ from megatron_mathcoder.config.run_folder import (
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 from megatron_mathcoder.model.gpt import CausalLM
 from megatron_mathcoder.platforms.checkpoint_writer import FileWriters, keep_results_in_process
-
-MODEL_FILES = (RUN_FILE, "model.toml")
-"""Files that may hold a checkpoint's [model] table: the trainer's run.toml, the importer's model.toml."""
 
 TORCH_WRITER = "inline_container"
 """In every error of torch's writer of .pt files: the source file it is raised in."""
@@ -225,9 +222,9 @@ def load_training_state(
 
 def _check_optimizer(path: Path, recipe: RunConfig) -> None:
     """megatron-core's three optimizer classes store their state in three forms, which do not read one another's."""
-    if not (path / RUN_FILE).is_file():
+    stored = read_tables(path)
+    if not {"parallel", "training"} <= stored.keys():
         raise CheckpointError(f"checkpoint {path}: it holds weights only; start a new run.folder with it as checkpoint.initial")
-    stored = tomllib.loads((path / RUN_FILE).read_text())
     for section, field in (("parallel", "use_distributed_optimizer"), ("training", "precision")):
         before, now = stored[section][field], getattr(getattr(recipe, section), field)
         if before != now:
@@ -241,16 +238,9 @@ def check_architecture(path: Path, model: ModelConfig) -> None:
     """Compare the [model] table stored with a checkpoint with the recipe's.
 
     Raises:
-        CheckpointError: a field that gives a weight its shape or meaning differs.
+        CheckpointError: there is none, or a field that gives a weight its shape or meaning differs.
     """
-    for name in MODEL_FILES:
-        if (path / name).is_file():
-            stored = tomllib.loads((path / name).read_text())["model"]
-            break
-    else:
-        raise CheckpointError(
-            f"checkpoint {path}: {' or '.join(MODEL_FILES)} is missing, so its architecture is unknown; import it again"
-        )
+    stored = read_model_table(path)
     for field, value in asdict(model).items():
         if field not in IRRELEVANT_FIELDS and field in stored and stored[field] != value:
             raise CheckpointError(

@@ -7,12 +7,11 @@ a factor of 2. Does not: compare bytes (``checkpoints_convert/verify.py``).
 """
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from megatron_mathcoder.config.binding import build
-from megatron_mathcoder.config.errors import CheckpointError, MathCoderError
+from megatron_mathcoder.config.architecture_file import read_architecture
+from megatron_mathcoder.config.errors import MathCoderError
 from megatron_mathcoder.config.schema import ModelConfig, ParallelSection, PlatformSection, TrainingSection
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def compare(hf_dir: Path, checkpoint: Path) -> tuple[float, float]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = stored_model(checkpoint)
+    model = read_architecture(checkpoint)
     length = min(LENGTH, model.max_position_embeddings)
     tokens = torch.randint(model.vocab_size, (BATCH, length), generator=torch.Generator().manual_seed(0))
     # transformers first: under the platform's stand-ins for torch.cuda it would leave its rotary frequencies unwritten.
@@ -53,14 +52,6 @@ def compare(hf_dir: Path, checkpoint: Path) -> tuple[float, float]:
             allowed = FACTOR * (own - exact).abs().max().item()
     del reference
     return (megatron_logits(model, checkpoint, tokens) - exact).abs().max().item(), allowed
-
-
-def stored_model(checkpoint: Path) -> ModelConfig:
-    """The architecture stated beside the weights. Raises ``CheckpointError`` when there is none."""
-    for name in ("run.toml", "model.toml"):
-        if (checkpoint / name).is_file():
-            return build(ModelConfig, tomllib.loads((checkpoint / name).read_text())["model"], "model")
-    raise CheckpointError(f"{checkpoint}: neither run.toml nor model.toml, so its architecture is unknown; import it again")
 
 
 def megatron_logits(model: ModelConfig, checkpoint: Path, tokens: "Tensor") -> "Tensor":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checkpoints_convert.architecture_file import architecture_text
+from megatron_mathcoder.config.architecture_file import architecture_text
 from megatron_mathcoder.config.schema import ModelConfig
 from tests.checkpoints_convert.tiny_models import TINY, hf_logits, save_hf_model
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.hf_to_megatron import import_hf
+from megatron_mathcoder.config.architecture_file import read_architecture
 from megatron_mathcoder.config.toml_text import value_text
 from tests.checkpoints_convert.tiny_models import FAMILIES
 from tests.trainer.runs import small_config, train

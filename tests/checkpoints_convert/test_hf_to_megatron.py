@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkpoints_convert.architecture_file import architecture_text, read_architecture
 from checkpoints_convert.hf_to_megatron import import_hf
 from checkpoints_convert.llama_family import family_of
 from checkpoints_convert.megatron_to_hf import export
 from checkpoints_convert.param_mapping import FuseQKV, Piece
+from megatron_mathcoder.config.architecture_file import architecture_text, read_architecture
 from megatron_mathcoder.config.errors import CheckpointError
 from tests.checkpoints_convert.tiny_models import FAMILIES, TINY
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.hf_to_megatron import import_hf, run
 from checkpoints_convert.legacy import make_legacy
 from checkpoints_convert.legacy_layout import Layout, check_layout
 from checkpoints_convert.megatron_to_hf import export
 from checkpoints_convert.verify import verify
+from megatron_mathcoder.config.architecture_file import read_architecture
 from megatron_mathcoder.config.errors import CheckpointError
 from tests.checkpoints_convert.tiny_models import FAMILIES
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkpoints_convert.architecture_file import architecture_text
 from checkpoints_convert.hf_to_megatron import import_hf
 from checkpoints_convert.megatron_to_hf import export
+from megatron_mathcoder.config.architecture_file import architecture_text
 from megatron_mathcoder.config.errors import CheckpointError
 
 LOGITS_BAR = 1e-4
@@ -122,7 +122,7 @@ def test_what_is_being_read_is_never_replaced(tiny_checkpoint, tmp_path):
 
 
 def change_architecture(checkpoint: Path, **fields) -> None:
-    from checkpoints_convert.architecture_file import read_architecture
+    from megatron_mathcoder.config.architecture_file import read_architecture
 
     (checkpoint / "model.toml").write_text(architecture_text(replace(read_architecture(checkpoint), **fields)))
 

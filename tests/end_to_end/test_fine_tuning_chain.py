@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from checkpoints_convert.add_tokens import add_tokens
-from checkpoints_convert.architecture_file import read_architecture
 from checkpoints_convert.hf_to_megatron import import_hf
 from checkpoints_convert.megatron_to_hf import export
 from data_tools.llm.interface import Sampling
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.tokens.tokenize import run as tokenize
+from megatron_mathcoder.config.architecture_file import read_architecture
 from megatron_mathcoder.config.toml_text import value_text
 from megatron_mathcoder.inference.tool_format import Lce
 from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory

@@ -175,6 +175,10 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path, dataset: Path, whole: Path) 
     (torn / "checksums.json").unlink()  # as in an imported checkpoint
     with pytest.raises(AssertionError, match=r"CheckpointError: checkpoint .*iter_0000003: it cannot be read"):
         train(small_config(tmp_path / "run", dataset, initial))
+    for text, message in (("[mod", "not TOML"), ("[models]\n", r"has no \[model\]; restore it from the run's folder")):
+        (torn / "run.toml").write_text(text)
+        with pytest.raises(AssertionError, match=f"CheckpointError: .*{message}"):
+            train(small_config(tmp_path / "run", dataset, initial))
 
 
 def test_a_run_begins_with_sound_weights_of_another(halfway: Path, tmp_path: Path, dataset: Path) -> None:

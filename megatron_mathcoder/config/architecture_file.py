@@ -30,10 +30,18 @@ def read_tables(checkpoint: Path) -> dict[str, Any]:
     )
 
 
+def read_model_table(checkpoint: Path) -> dict[str, Any]:
+    """Return the [model] table of a checkpoint folder. Raises ``CheckpointError`` when it has none."""
+    table = read_tables(checkpoint).get("model")
+    if not isinstance(table, dict) or not table:
+        raise CheckpointError(f"{checkpoint}: its {RUN_FILE} or {MODEL_FILE} has no [model]; restore it from the run's folder")
+    return table
+
+
 def read_architecture(checkpoint: Path) -> ModelConfig:
     """Return the architecture of a checkpoint folder. Raises ``CheckpointError`` when it is not stated or not complete."""
     try:
-        return build(ModelConfig, read_tables(checkpoint).get("model", {}), "model")
+        return build(ModelConfig, read_model_table(checkpoint), "model")
     except ConfigError as error:
         raise CheckpointError(f"{checkpoint}: its architecture cannot be used: {error}") from None
 
