@@ -97,7 +97,8 @@ def _timing(
 ) -> dict[str, float]:
     case = make(bench.device)
     function = torch.compile(case.ways["eager"]) if way == "compile" else case.ways[way]
-    seconds[way] = time_of(lambda: _run(function, case), bench)
+    upstream = [torch.ones_like(each) for each in _outputs(function, case)]
+    seconds[way] = time_of(lambda: _run(function, case, upstream), bench)
     found = {"ms": seconds[way] * 1e3}
     for kind, amount in (("bytes", case.bytes), ("flops", case.flops)):
         if amount:
@@ -109,13 +110,18 @@ def _timing(
     return found
 
 
-def _run(function: Callable[..., Any], case: Case) -> list[Tensor]:
+def _outputs(function: Callable[..., Any], case: Case) -> list[Tensor]:
     outputs = function(*case.inputs)
-    outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+    return list(outputs) if isinstance(outputs, tuple) else [outputs]
+
+
+def _run(function: Callable[..., Any], case: Case, upstream: list[Tensor] | None = None) -> list[Tensor]:
+    """Return outputs and gradients; those of the outputs, ones, are made here only if nobody has them: making them takes time."""
+    outputs = _outputs(function, case)
     if not case.gradient:
         return outputs
     wanted = [each for each in case.inputs if each.requires_grad]
-    upstream = [torch.ones_like(each) for each in outputs]
+    upstream = upstream or [torch.ones_like(each) for each in outputs]
     return outputs + list(torch.autograd.grad(outputs, wanted, upstream))
 
 
@@ -195,7 +201,8 @@ def cases(sizes: Sizes, bench: Bench) -> dict[str, Callable[[str], Case]]:
             "adamw, 18 bytes": partial(_adamw, compact=False),
             "adamw, 12 bytes": partial(_adamw, compact=True),
             "gradient norm": _gradient_norm,
-            "attention, 4 documents": _attention,
+            "attention, 1 document": partial(_attention, documents=1),
+            "attention, 4 documents": partial(_attention, documents=4),
         }.items()
     }
 
@@ -326,30 +333,45 @@ def _gradient_norm(sizes: Sizes, ours: KernelSet, device: str) -> Case:
     return Case([], ways, bytes=4.0 * sizes.parameters, gradient=False)
 
 
-def _attention(sizes: Sizes, ours: KernelSet, device: str) -> Case:
-    """Four documents of one length, all at once and one by one; the operations are those of the causal halves."""
+def _attention(sizes: Sizes, ours: KernelSet, device: str, documents: int) -> Case:
+    """Documents of one length, all at once and one by one; the operations are those of the causal halves."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     from megatron_mathcoder.kernels.varlen_attention import torch_varlen_kernel
 
-    length = sizes.tokens // 4
-    query = _random(device, 4 * length, sizes.heads, sizes.width)
-    key, value = (_random(device, 4 * length, sizes.groups, sizes.width) for _ in range(2))
-    ends = torch.arange(5, dtype=torch.int32, device=device) * length
+    length = sizes.tokens // documents
+    query = _random(device, documents * length, sizes.heads, sizes.width)
+    key, value = (_random(device, documents * length, sizes.groups, sizes.width) for _ in range(2))
+    ends = torch.arange(documents + 1, dtype=torch.int32, device=device) * length
     scale = 1 / math.sqrt(sizes.width)
 
     def one_by_one(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         outputs = []
-        for parts in zip(q.chunk(4), k.chunk(4), v.chunk(4), strict=True):
+        for parts in zip(q.chunk(documents), k.chunk(documents), v.chunk(documents), strict=True):
             tensors = (each.transpose(0, 1)[None] for each in parts)
             outputs.append(F.scaled_dot_product_attention(*tensors, is_causal=True, scale=scale, enable_gqa=True))
         return torch.cat([each[0].transpose(0, 1) for each in outputs])
 
     def all_at_once(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         kernel = torch_varlen_kernel()
-        if kernel is None or device == "cpu":
+        if kernel is None or device != "cuda":
             return one_by_one(q, k, v)
         ends_of = {"cu_seq_q": ends, "cu_seq_k": ends, "max_q": length, "max_k": length}
         return kernel(q, k, v, **ends_of, scale=scale, window_size=(-1, 0))
 
+    def by_cudnn(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+            return one_by_one(q, k, v)
+
+    def by_flash_attention_4(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        from flash_attn.cute import flash_attn_varlen_func
+
+        found = flash_attn_varlen_func(q, k, v, cu_seqlens_q=ends, cu_seqlens_k=ends, softmax_scale=scale, causal=True)
+        return found[0] if isinstance(found, tuple) else found
+
+    ways: dict[str, Callable[..., Any]] = {"ours": all_at_once, "eager": one_by_one}
+    if device == "cuda":
+        ways |= {"cuDNN, one by one": by_cudnn, "flash-attn 4": by_flash_attention_4}
     # Two products of 2·l²/2·d a head forward, two and a half times that backward (Dao 2023, section 4.1).
-    flops = 3.5 * 4 * 2 * length**2 * sizes.width * sizes.heads
-    return Case([query, key, value], {"ours": all_at_once, "eager": one_by_one}, flops=flops)
+    flops = 3.5 * documents * 2 * length**2 * sizes.width * sizes.heads
+    return Case([query, key, value], ways, flops=flops)

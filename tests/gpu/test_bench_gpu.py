@@ -38,7 +38,7 @@ def test_every_kernel_agrees_and_the_large_model_trains(tmp_path: Path) -> None:
     found = run(tmp_path, "correctness", "8B")
     assert [row["reason"] for row in found["rows"] if not row["measured"]] == []
     assert all(row["agrees"] for row in found["rows"] if row["section"] == "correctness")
-    assert sum(row["section"] == "correctness" for row in found["rows"]) == 12
+    assert sum(row["section"] == "correctness" for row in found["rows"]) == 13
     assert all(row["tokens_per_second"] > 0 for row in found["rows"] if row["section"] == "8B")
     assert found["versions"]["torch"]
 
