@@ -1,7 +1,8 @@
-"""Training steps at their real size on a GPU that is not here: ``python -m tests.gpu.whole_step 8B``.
+"""Training steps at their real size on GPUs that are not here: ``python -m tests.gpu.whole_step 8B --ranks 8 --set …``.
 
 Decides: that tensors have a size and no memory (torch's device ``meta``), that Triton compiles each launch and starts nothing
-(``tests/kernels/machine_code.py``), and that the collectives of a lonely rank do nothing. What tensors would hold is counted.
+(``tests/kernels/machine_code.py``), and that collectives do nothing: this is the first rank, and there is no other. What its
+tensors would hold is counted.
 Does not: compute. A number that is asked of a tensor is 1, so the loss says nothing.
 Prints bytes held and planned, calls of the attention kernel, and what the compiler made of each kernel, as JSON.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.testing._internal.distributed.fake_pg  # registers the backend "fake", groups without other ranks
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -35,6 +37,7 @@ DEVICE = torch.device("meta")
 class MetaPlatform(CpuPlatform):
     """A GPU as far as choices go."""
 
+    collective_backend = "fake"
     runs_triton = True
     sends_from_queue = True
     device = DEVICE
@@ -83,10 +86,32 @@ def answer_for_meta() -> None:
     for name, answer in answers.items():
         real = getattr(Tensor, name)
         setattr(Tensor, name, lambda self, real=real, answer=answer: answer(self) if self.is_meta else real(self))
-    for name in ("all_reduce", "broadcast"):
-        setattr(dist, name, lambda *_arguments, **_options: None)
     kernel_set._accumulate_in_fp32_ = add_in_fp32
     select.select_platform = meta_platform
+
+
+class Done:
+    """The handle of a collective."""
+
+    def wait(self) -> None:
+        """Return at once."""
+
+
+def answer_for_other_ranks(ranks: int) -> None:
+    """Let the first of ``ranks`` find a group of them, of which nobody answers or has to be waited for."""
+
+    def nothing(*_arguments: Any, async_op: bool = False, **_options: Any) -> Done | None:
+        return Done() if async_op else None
+
+    def mine_is_everyones(objects: list[Any], mine: Any, **_options: Any) -> None:
+        objects[:] = [mine] * len(objects)
+
+    start = dist.init_process_group
+    dist.init_process_group = lambda backend, store, **_options: start(backend, store=store, rank=0, world_size=ranks)
+    for name in ("all_reduce", "broadcast", "all_gather_into_tensor", "reduce_scatter_tensor"):
+        setattr(dist, name, nothing)
+    dist.all_gather_object = mine_is_everyones
+    dist.batch_isend_irecv = lambda operations: [Done() for _ in operations]
 
 
 def add_in_fp32(main_grad: Tensor, output_gradient: Tensor, layer_input: Tensor) -> None:
@@ -107,21 +132,23 @@ def meta_platform(*_arguments: Any) -> MetaPlatform:
     return platform
 
 
-def take_steps(model: str, overrides: list[str]) -> dict[str, Any]:
-    """Take two steps of one of the benchmark's models; return what is printed."""
+def take_steps(model: str, ranks: int, overrides: list[str]) -> dict[str, Any]:
+    """Take two steps of one of the benchmark's models, each of two micro-batches a rank; return what is printed."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
     import gpu_models
     from bench_gpu import Bench
     from training_steps import num_microbatches, our_step
 
-    from megatron_mathcoder.planning.memory import rank_memory
+    from megatron_mathcoder.planning.memory import stage_memory
     from tests.kernels.machine_code import Compiler
 
     compiler = Compiler(90)
     answer_for_meta()
+    answer_for_other_ranks(ranks)
     shape = {"1.2B": gpu_models.SMALL, "8B": gpu_models.LARGE}[model]
     config = gpu_models.recipe(Bench("cpu", False, Path()), shape, *overrides)
-    after = []
+    parallel, after = config.parallel, []
+    data_parallel = ranks // (parallel.tensor_model_parallel_size * parallel.pipeline_model_parallel_size)
     with ExitStack() as stack, Held() as held:
         step = our_step(config, stack)
         for _ in range(2):
@@ -131,7 +158,7 @@ def take_steps(model: str, overrides: list[str]) -> dict[str, Any]:
     return {
         "held": held.peak,
         "after_each_step": after,
-        "planned": rank_memory(config, 1, num_microbatches(config)).peak,
+        "planned": stage_memory(config, data_parallel, num_microbatches(config), stage=0).peak,
         "attention_calls": attention,
         "kernels": [each._asdict() for each in compiler.kernels],
     }
@@ -140,12 +167,13 @@ def take_steps(model: str, overrides: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="training steps at their real size, without a GPU")
     parser.add_argument("model", choices=("1.2B", "8B"))
+    parser.add_argument("--ranks", type=int, default=1, help="of the run; context-parallel ones are not known here")
     parser.add_argument("--set", action="append", default=[], metavar="key=value")
     options = parser.parse_args()
     os.environ.pop("TRITON_INTERPRET", None)  # read when triton is imported
     with tempfile.TemporaryDirectory() as cache:
         os.environ["TRITON_CACHE_DIR"] = cache
-        print(json.dumps(take_steps(options.model, options.set)))
+        print(json.dumps(take_steps(options.model, options.ranks, options.set)))
 
 
 if __name__ == "__main__":
