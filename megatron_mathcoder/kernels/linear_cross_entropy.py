@@ -53,12 +53,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, share: VocabularyShare, kernels: KernelSet, tokens: int
     ) -> Tensor:
         statistics = torch.empty(2, len(hidden), dtype=torch.float32, device=hidden.device)
+        kept = None
         for begin in range(0, len(hidden), tokens):
             chunk = slice(begin, begin + tokens)
             logits = hidden[chunk] @ weight.t()
             statistics[:, chunk] = kernels.softmax_statistics(logits, labels[chunk], share.columns)
+            kept = logits if len(hidden) <= tokens else None
+            del logits  # before the next chunk's are made
         log_sum, at_label = _over_ranks(statistics, share.group)
-        ctx.save_for_backward(hidden, weight, labels, log_sum, logits if len(hidden) <= tokens else None)
+        ctx.save_for_backward(hidden, weight, labels, log_sum, kept)
         ctx.share, ctx.kernels, ctx.tokens = share, kernels, tokens
         return log_sum - at_label
 
@@ -75,6 +78,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             gradient = ctx.kernels.softmax_gradient_(logits, labels[chunk], log_sum[chunk], dloss[chunk], ctx.share.columns)
             torch.mm(gradient, weight, out=dhidden[chunk])
             ctx.kernels.accumulate_weight_gradient_(dweight, gradient, hidden[chunk])
+            del logits, gradient  # before the next chunk's are made, or a gradient of the weight's size
         return dhidden, dweight.to(weight.dtype) if main_grad is None else _added_already(weight), None, None, None, None
 
 
@@ -93,7 +97,8 @@ def _over_ranks(statistics: Tensor, group: dist.ProcessGroup | None) -> tuple[Te
 def _added_already(weight: Tensor) -> Tensor:
     """Return what autograd wants for a gradient that stands in ``main_grad``, and tell megatron-core not to add it.
 
-    A weight shared with the embedding gets another gradient, which autograd adds to this one: then it must be zeros.
+    A weight shared with the embedding gets another gradient, which autograd adds to this one at the end of the backward pass:
+    until then it keeps zeros, and one is enough of them.
     """
     weight.grad_added_to_main_grad = True  # type: ignore[attr-defined]
-    return torch.zeros_like(weight) if getattr(weight, "zero_out_wgrad", False) else torch.empty_like(weight)
+    return weight.new_zeros(()).expand_as(weight) if getattr(weight, "zero_out_wgrad", False) else torch.empty_like(weight)

@@ -33,11 +33,11 @@ class RankMemory:
     activations: int
     """Saved tensors of all micro-batches in flight, without the logits."""
     logits: int
-    """Final norm, loss, one chunk of logits and their gradients; last stage only."""
+    """Final norm and loss, with one chunk of logits or the output matrix's gradient; last stage only."""
     recomputed: int
     """What the backward pass makes again at a time."""
     workspace: int
-    """Gradients of one layer's activations, and of the largest weight before it joins the fp32 buffer. An upper estimate."""
+    """Gradients of one layer's activations, and what autograd is given for a weight's. An upper estimate."""
     communication: int
     """Gathered sequence, gathered keys and values, received activations and gradients."""
 
@@ -91,20 +91,19 @@ def activation_bytes(config: RunConfig, shape: saved.Shape, stage: int, num_micr
 
 
 def logits_bytes(model: ModelConfig, shape: saved.Shape) -> int:
-    """Return the final norm and the loss at their largest: what they keep, one chunk of logits, and the gradient of the hidden
-    states."""
+    """Return the final norm and the loss at their largest: what they keep, the gradient of the hidden states, and one chunk of
+    logits or, after the last, what autograd is given for the output matrix's gradient, which is in the fp32 buffer by then."""
     columns = padded_vocab_size(model, shape.tensor_parallel) // shape.tensor_parallel
-    chunk = min(shape.tokens, chunk_tokens(columns)) * columns
-    made_again = 0 if saved.kept_logits_bytes(model, shape) else chunk * shape.element_bytes
-    return saved.head_bytes(model, shape) + made_again + shape.tokens * model.hidden_size * shape.element_bytes
+    chunk = 0 if saved.kept_logits_bytes(model, shape) else min(shape.tokens, chunk_tokens(columns)) * columns
+    largest = max(chunk, columns * model.hidden_size) + shape.tokens * model.hidden_size
+    return saved.head_bytes(model, shape) + largest * shape.element_bytes
 
 
 def _workspace_bytes(model: ModelConfig, shape: saved.Shape) -> int:
-    """Return the gradients alive while a SwiGLU is differentiated: 4f/t and 2h a token, and the largest weight's own."""
+    """Return the gradients alive while a SwiGLU is differentiated: 4f/t and 2h a token, and a weight's own."""
     t, h = shape.tensor_parallel, model.hidden_size
     activations = shape.tokens * (4 * model.ffn_hidden_size // t + 2 * h)
-    largest = max(padded_vocab_size(model, t) // t, 2 * model.ffn_hidden_size // t) * h
-    return (activations + largest) * shape.element_bytes
+    return (activations + 2 * model.ffn_hidden_size // t * h) * shape.element_bytes
 
 
 def _communication_bytes(config: RunConfig, shape: saved.Shape) -> int:

@@ -125,7 +125,7 @@ def test_a_layout_the_gpus_do_not_allow_is_named_and_another_broken_down(capsys)
             ["--gpus", "1", "--gpu", "h100"],
             (
                 "nothing fits on 1 × h100: the smallest layout (TP 1 PP 1 DP 1, micro-batch 1, recompute full) needs "
-                "139.7 GiB of 73.3 GiB a GPU; use --gpus 2 or --gpu b200"
+                "138.9 GiB of 73.3 GiB a GPU; use --gpus 2 or --gpu b200"
             ),
         ),
     ],
