@@ -123,6 +123,9 @@ def _check(options: argparse.Namespace) -> None:
         raise DataError(f"--annotator {options.annotator} needs --model NAME")
     if bool(options.score) != bool(options.between):
         raise DataError("--score and --between belong together; give both, or neither")
+    if options.between and options.between[0] > options.between[1]:
+        low, high = options.between
+        raise DataError(f"--between {low:g} {high:g}: no score lies there; give the smaller one first")
 
 
 def _sample(options: argparse.Namespace, source: RecordFiles) -> Sample:

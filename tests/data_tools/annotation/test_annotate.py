@@ -175,6 +175,10 @@ def test_what_a_person_gets_wrong(here: Path) -> None:
         (["--annotator", "given"], "--annotator given needs --given PATTERN=LABEL"),
         (["--annotator", "given", "--given", "a=b"], "--given a=b: no such label; --scheme seven has problem, theory"),
         (["--annotator", "given", "--given", "a=theory", "--score", "s"], "--score and --between belong together"),
+        (
+            ["--annotator", "given", "--given", "a=theory", "--score", "s", "--between", "0.9", "0.1"],
+            "--between 0.9 0.1: no score lies there; give the smaller one first",
+        ),
     ]:
         with pytest.raises(DataError, match=message):
             run(["in.jsonl", "--output", "out", *more])
