@@ -72,7 +72,7 @@ def disk_holds_a_checkpoint(config: RunConfig, free_bytes: int) -> str:
         return ""
     return (
         f'run.folder = "{config.run.folder}": its disk has {free_bytes / 1e9:.2f} GB free, one checkpoint takes at least '
-        f"{needed / 1e9:.2f} GB; free space, lower checkpoint.keep_last or choose another folder"
+        f"{needed / 1e9:.2f} GB; free space (an older checkpoint of it?) or choose another folder"
     )
 
 

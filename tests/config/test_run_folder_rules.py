@@ -54,7 +54,7 @@ def test_a_disk_too_small_for_one_checkpoint(load: Load) -> None:
     assert run_folder_rules.disk_holds_a_checkpoint(config, 112_500_000_000) == ""
     assert run_folder_rules.disk_holds_a_checkpoint(config, 50_000_000_000) == (
         'run.folder = "runs/a": its disk has 50.00 GB free, one checkpoint takes at least 112.42 GB; '
-        "free space, lower checkpoint.keep_last or choose another folder"
+        "free space (an older checkpoint of it?) or choose another folder"
     )
 
 
