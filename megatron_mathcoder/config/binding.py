@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.config.toml_text import shown
 
 Section = TypeVar("Section")
@@ -23,33 +22,37 @@ VERB_OF_TABLE = {"run": "train", "data": "data", "evaluation": "evaluate"}
 """The table that only one kind of recipe has, and the verb that reads it."""
 
 
-def build(cls: type[Section], table: Any, key: str) -> Section:
-    """Return the dataclass ``cls`` filled from ``table``, which stands at ``key`` ("" for the whole recipe)."""
+def build(cls: type[Section], table: Any, key: str, whole: Any = None) -> Section:
+    """Return the dataclass ``cls`` filled from ``table``, which stands at ``key`` ("" for the whole recipe).
+
+    ``whole`` is the dataclass of the recipe that it is in, whose keys an unknown one may have been meant for; None = itself.
+    """
+    whole = whole or cls
     if not isinstance(table, dict):
         raise ConfigError(f"{key} = {shown(table)}: must be a table, written [{key}]")
     hints = get_type_hints(cls)
     for name, value in table.items():
         if name not in hints:
-            raise ConfigError(_unknown_key(key, name, value, list(hints)))
+            raise ConfigError(_unknown_key(key, name, value, list(hints), whole))
     values = {}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         path = _join(key, field.name)
         if field.name in table:
-            values[field.name] = _convert(table[field.name], hints[field.name], path)
+            values[field.name] = _convert(table[field.name], hints[field.name], path, whole)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{path}: missing; add {_example(hints[field.name], path)}")
     return cls(**values)
 
 
-def _convert(value: Any, hint: Any, key: str) -> Any:
+def _convert(value: Any, hint: Any, key: str, whole: Any) -> Any:
     """Return ``value`` as the type a field's hint asks for."""
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, key)  # type: ignore[arg-type]
+        return build(hint, value, key, whole)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ConfigError(f"{key} = {shown(value)}: must be {_described(hint, key)}")
         element = get_args(hint)[0]
-        return tuple(_convert(each, element, f"{key}.{index}") for index, each in enumerate(value))
+        return tuple(_convert(each, element, f"{key}.{index}", whole) for index, each in enumerate(value))
     if get_origin(hint) is Literal:
         if value in get_args(hint) and isinstance(value, str):
             return value
@@ -102,7 +105,7 @@ def _example(hint: Any, key: str) -> str:
     return f"{key.rpartition('.')[2]} = {_described(hint, key)}" if get_origin(hint) is not tuple else _described(hint, key)
 
 
-def _unknown_key(section: str, name: str, value: Any, known: list[str]) -> str:
+def _unknown_key(section: str, name: str, value: Any, known: list[str], whole: Any) -> str:
     """Return the error for a key that no field has, with the nearest one of its section or of the whole recipe."""
     key = _join(section, name if name.isprintable() else shown(name))
     seen = key if isinstance(value, dict) else f"{key} = {shown(value)}"
@@ -110,7 +113,7 @@ def _unknown_key(section: str, name: str, value: Any, known: list[str]) -> str:
         return f"{seen}: no such key; this is a recipe of mathcoder {VERB_OF_TABLE[name]}"
     if near := nearest(name, known):
         return f"{seen}: no such key; did you mean {_join(section, near)}?"
-    by_last_name = {path.rpartition(".")[2]: path for path in reversed(list(key_paths(RunConfig, "")))}
+    by_last_name = {path.rpartition(".")[2]: path for path in reversed(list(key_paths(whole, "")))}
     if near := nearest(name, by_last_name):
         return f"{seen}: no such key; did you mean {by_last_name[near]}?"
     return f"{seen}: no such key; {f'[{section}]' if section else 'a recipe'} has {', '.join(known)}"

@@ -8,8 +8,9 @@ import pytest
 
 from megatron_mathcoder.config.architectures import LLAMA3_8B
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.config.loader import config_from_mapping, dump_config, load_config
+from megatron_mathcoder.config.loader import config_from_mapping, dump_config, load_config, load_recipe
 from megatron_mathcoder.config.schema import BlendPart, RunConfig
+from megatron_mathcoder.evaluation.recipe import EvaluationConfig
 from tests.repository import RECIPES
 
 Load = Callable[..., RunConfig]
@@ -169,6 +170,15 @@ def test_an_override_that_opens_what_it_does_not_close_is_refused(load: Load, va
 def test_a_recipe_of_another_verb(recipe: str, verb: str) -> None:
     with pytest.raises(ConfigError, match=rf"no such key; this is a recipe of mathcoder {verb}$"):
         load_config(RECIPES / recipe)
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [("benchmarks.0.tokenizr", r"\[benchmarks.0\] has name, path, "), ("models.0.folder", "did you mean evaluation.folder?")],
+)
+def test_a_key_of_another_kind_of_recipe_is_not_suggested(key: str, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{key} = 5: no such key; {remedy}"):
+        load_recipe(EvaluationConfig, RECIPES / "evaluate_demo.toml", [f"{key}=5"])
 
 
 def test_an_element_of_an_empty_array_does_not_exist(load: Load) -> None:
