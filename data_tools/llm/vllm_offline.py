@@ -36,7 +36,7 @@ class VllmOffline:
                 from vllm import LLM
             except ImportError as error:
                 raise PlatformError(
-                    f"vLLM cannot be used here ({error}); pip install vllm, or serve the model and use --translator openai"
+                    f"vLLM cannot be used here ({error}); pip install vllm, or serve the model and name the server"
                 ) from None
             engine = LLM(model=model, **(options or {}))
         self._engine = engine

@@ -26,7 +26,7 @@ from megatron_mathcoder.evaluation.benchmarks import is_there
 from megatron_mathcoder.evaluation.graders import Graders
 from megatron_mathcoder.evaluation.predictions import Task, predict, task_of, versions
 from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationConfig, ModelEntry
-from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.language_models import check_name, open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog, read_log
 
 Judged = dict[str, dict[str, list[results.Judged]]]
@@ -52,6 +52,8 @@ def run(argv: list[str]) -> int:
         )
     contaminated = results.read_contamination(config.evaluation.contamination)
     check_files(config.benchmarks)
+    for model in config.models:
+        check_name(model.path)
     tasks = [task_of(entry) for entry in config.benchmarks]
     for model in config.models:
         ask(model, tasks, config)

@@ -113,5 +113,6 @@ def check(config: EvaluationConfig) -> None:
             raise ConfigError(f"benchmarks.{index}.protocol = 'log-likelihood': {entry.name} has no choices; take few-shot-cot")
         if entry.limit < 0 or entry.max_new_tokens < 0 or entry.shots < -1:
             raise ConfigError(f"benchmarks.{index}: limit, max_new_tokens and shots count something; write 0 or more")
-    if config.evaluation.temperature < 0 or config.evaluation.batch_size < 1:
-        raise ConfigError("evaluation: temperature must be 0 or more, batch_size at least 1")
+    section = config.evaluation
+    if section.temperature < 0 or section.batch_size < 1 or section.timeout_seconds <= 0:
+        raise ConfigError("evaluation: temperature must be 0 or more, batch_size at least 1, timeout_seconds must be above 0")

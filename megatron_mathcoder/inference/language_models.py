@@ -10,8 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_tools.llm.interface import LanguageModel
-from megatron_mathcoder.config.errors import ConfigError
+from megatron_mathcoder.config.errors import CheckpointError, ConfigError
 from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH, TransformersModel
+
+SERVERS = ("http://", "https://")
+VLLM = "vllm:"
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError or CheckpointError for a name that can be no model: found out before anything is loaded."""
+    if name.startswith(SERVERS):
+        if not name.partition("#")[2]:
+            raise ConfigError(f"model {name!r}: it does not say which model of the server; write {name}#MODEL")
+    elif not name.startswith(VLLM) and not Path(name).is_dir():
+        raise CheckpointError(f"{name}: there is no such folder; make the folder with mathcoder export-hf CKPT HF_DIR")
 
 
 @contextmanager
@@ -20,10 +32,11 @@ def open_model(name: str, batch_size: int = DEFAULT_BATCH) -> Iterator[LanguageM
 
     Raises ConfigError, CheckpointError or PlatformError: the name has no model, nothing is there, or a package is missing.
     """
-    if name.startswith(("http://", "https://")):
+    check_name(name)
+    if name.startswith(SERVERS):
         yield from _server(name)
-    elif name.startswith("vllm:"):
-        yield from _vllm(name.removeprefix("vllm:"))
+    elif name.startswith(VLLM):
+        yield from _vllm(name.removeprefix(VLLM))
     else:
         yield TransformersModel(Path(name), batch_size)
 
@@ -32,8 +45,6 @@ def _server(name: str) -> Iterator[LanguageModel]:
     from data_tools.llm.openai_client import OpenAIClient, Server
 
     address, _, model = name.partition("#")
-    if not model:
-        raise ConfigError(f"model {name!r}: it does not say which model of the server; write {name}#MODEL")
     with OpenAIClient(Server(base_url=address, model=model)) as client:
         yield client
 

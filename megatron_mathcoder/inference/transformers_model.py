@@ -42,8 +42,7 @@ def load_model(folder: Path) -> "PreTrainedModel":
         CheckpointError: the folder holds no model, or transformers cannot load it.
     """
     if not (folder / "config.json").is_file():
-        what = "no config.json is in it" if folder.is_dir() else "there is no such folder"
-        raise CheckpointError(f"{folder}: {what}; make the folder with mathcoder export-hf CKPT HF_DIR")
+        raise CheckpointError(f"{folder}: no config.json is in it; make the folder with mathcoder export-hf CKPT HF_DIR")
     try:
         import transformers
     except ImportError:

@@ -122,6 +122,7 @@ def solver(wrong_from: int):
 def scripted(monkeypatch: pytest.MonkeyPatch, **models: Scripted) -> None:
     from contextlib import nullcontext
 
+    monkeypatch.setattr(evaluator, "check_name", lambda path: None)
     monkeypatch.setattr(evaluator, "open_model", lambda path, batch: nullcontext(models[path]))
 
 
@@ -248,7 +249,10 @@ def test_a_choice_is_scored_by_likelihood(tmp_path: Path, monkeypatch: pytest.Mo
         ("models.1.name=good", "'good' comes twice"),
         ("models.0.name=a/b", "use letters, digits, dots and dashes"),
         ("benchmarks.0.path=gone.jsonl", "1 of 1 benchmarks have no file: gsm8k (gone.jsonl); name a file"),
+        ("models.0.path=gone", "gone: there is no such folder; make the folder with mathcoder export-hf"),
+        ("models.0.path=http://h/v1", "write http://h/v1#MODEL"),
         ("evaluation.batch_size=0", "batch_size at least 1"),
+        ("evaluation.timeout_seconds=0", "timeout_seconds must be above 0"),
         ("evaluation.contamination=gone", "give JSONL rows with benchmark and id"),
         ("evaluation.foldr=x", "no such key; did you mean evaluation.folder?"),
     ],

@@ -10,7 +10,7 @@ from megatron_mathcoder.config.errors import PlatformError
 
 
 def test_without_vllm_a_person_is_told_what_to_do() -> None:
-    with pytest.raises(PlatformError, match="pip install vllm, or serve the model and use --translator openai"):
+    with pytest.raises(PlatformError, match="pip install vllm, or serve the model and name the server"):
         VllmOffline("some/model")
 
 
