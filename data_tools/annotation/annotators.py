@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
 from data_tools.annotation.sample import Sample
 from data_tools.annotation.schemes import CUT_OFF, SCHEMES, VERSION, Scheme
 from data_tools.document import Document, Dropped
+from data_tools.llm.asked import AskedModel
 from data_tools.llm.interface import Reply, Request, Sampling
 from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog
@@ -28,45 +28,41 @@ NOT_ANNOTATED = "not annotated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnnotator:
-    """A language model's answers as a filter: reads them from the log in ``requests``.
+    """A language model's answers as a filter: reads them from the log of what was asked.
 
     ``rule``: ``any`` keeps a document one of whose passages is related (MathCoder2's open_web_math), ``most`` one of whose
     passages more than half are, ``first`` asks about the first alone (its cc_en_math).
     """
 
-    kind: str
-    model: str
-    requests: str
+    asked: AskedModel
     scheme: str
     rule: str
-    max_tokens: int
-    max_characters: int
     sample: Sample
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides beside the documents."""
-        names = ("model", "scheme", "rule", "max_tokens", "max_characters")
-        given = {name: getattr(self, name) for name in names}
-        return {"annotator": self.kind, "prompt_version": VERSION, **given, **self.sample.settings}
+        asked = {name: getattr(self.asked, name) for name in ("model", "max_tokens", "max_characters")}
+        given = {"annotator": self.asked.kind, "prompt_version": VERSION, "scheme": self.scheme, "rule": self.rule}
+        return given | asked | self.sample.settings
 
     def requests_of(self, document: Document) -> list[Request]:
         """Return the requests of a document: one per passage, none when it is not in the sample."""
         if self.sample.why_not(document):
             return []
-        pieces = passages(document.text, self.max_characters)
+        pieces = passages(document.text, self.asked.max_characters)
         scheme = SCHEMES[self.scheme]
-        sampling = Sampling(max_tokens=self.max_tokens, temperature=0.0)
+        sampling = Sampling(max_tokens=self.asked.max_tokens, temperature=0.0)
         return [Request(scheme.messages(piece), sampling) for piece in pieces[: 1 if self.rule == "first" else None]]
 
     def __call__(self, documents: Iterable[Document]) -> Iterator[Document | Dropped]:
         """Yield each document with its annotation, or the record of leaving it out."""
-        log = RequestLog(Path(self.requests)).open_to_read()
+        log = RequestLog(self.asked.requests).open_to_read()
         for document in documents:
             if why := self.sample.why_not(document):
                 yield document.dropped(f"{NOT_ANNOTATED}: {why}")
                 continue
-            replies = [log.reply(request.key(self.model), request) for request in self.requests_of(document)]
+            replies = [log.reply(request.key(self.asked.model), request) for request in self.requests_of(document)]
             yield self._annotated(document, [_labelled(reply, SCHEMES[self.scheme]) for reply in replies])
 
     def _annotated(self, document: Document, found: Sequence[tuple[str, str]]) -> Document | Dropped:
@@ -76,7 +72,13 @@ class ModelAnnotator:
         if not labels or _verdict(self.rule, least) != _verdict(self.rule, most):
             return document.dropped(next((why for label, why in found if not label), f"{NO_REPLY}: no text"))
         related = _verdict(self.rule, least)
-        who = {"annotator": self.kind, "model": self.model, "prompt_version": VERSION, "scheme": scheme.name, "rule": self.rule}
+        who = {
+            "annotator": self.asked.kind,
+            "model": self.asked.model,
+            "prompt_version": VERSION,
+            "scheme": scheme.name,
+            "rule": self.rule,
+        }
         # Of the passages that agree with the verdict, what most of them are.
         votes = Counter(label for label in labels if label and (label in scheme.related) == related)
         return _with(document, {"label": votes.most_common(1)[0][0], "related": related, "passages": labels, **who})

@@ -21,7 +21,7 @@ from data_tools.arguments import fraction, positive_int, seed
 from data_tools.document import Document
 from data_tools.document_slice import DOCUMENTS
 from data_tools.document_stage import filter_parser, input_documents, make_documents
-from data_tools.llm.arguments import add_model_arguments, requests_folder
+from data_tools.llm.arguments import add_model_arguments, asked_model
 from data_tools.llm.ask import answer_all
 from data_tools.manifest import Record
 from data_tools.sources.record_files import RecordFiles
@@ -92,18 +92,9 @@ def run(argv: list[str]) -> int:
     if options.annotator == "given":
         annotator = GivenAnnotator(given=tuple(options.given), scheme=options.scheme, sample=sample)
     else:
-        folder = requests_folder(options)
-        annotator = ModelAnnotator(
-            kind=options.annotator,
-            model=options.model,
-            requests=str(folder),
-            scheme=options.scheme,
-            rule=options.rule,
-            max_tokens=options.max_tokens,
-            max_characters=options.max_characters,
-            sample=sample,
-        )
-        if not answer_all(options, source, annotator, folder):
+        asked = asked_model("annotator", options)
+        annotator = ModelAnnotator(asked=asked, scheme=options.scheme, rule=options.rule, sample=sample)
+        if not answer_all(options, source, annotator):
             return 0
     manifest = make_documents("annotate", source, annotator, options, _add_labels)
     if manifest is not None:
@@ -116,11 +107,8 @@ def _check(options: argparse.Namespace) -> None:
     for pattern, label in options.given:
         if label not in labels:
             raise DataError(f"--given {pattern}={label}: no such label; --scheme {options.scheme} has {', '.join(labels)}")
-    if options.annotator == "given":
-        if not options.given:
-            raise DataError("--annotator given needs --given PATTERN=LABEL, once for each kind of file")
-    elif not options.model:
-        raise DataError(f"--annotator {options.annotator} needs --model NAME")
+    if options.annotator == "given" and not options.given:
+        raise DataError("--annotator given needs --given PATTERN=LABEL, once for each kind of file")
     if bool(options.score) != bool(options.between):
         raise DataError("--score and --between belong together; give both, or neither")
     if options.between and options.between[0] > options.between[1]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from data_tools.arguments import output_path, positive_int
+from data_tools.llm.asked import AskedModel
 from data_tools.llm.interface import LanguageModel
 from data_tools.llm.openai_client import OpenAIClient, Server
 from megatron_mathcoder.config.errors import DataError
@@ -50,10 +51,18 @@ def add_model_arguments(parser: argparse.ArgumentParser, max_tokens: int, max_ch
     return group
 
 
-def requests_folder(options: argparse.Namespace) -> Path:
-    """Return the folder of the log of requests."""
-    folder: Path = options.requests or options.output.with_name(options.output.name + ".requests")
-    return folder
+def asked_model(flag: str, options: argparse.Namespace) -> AskedModel:
+    """Return the model of ``options``, whose kind ``--FLAG`` gave. Raises DataError: it has no name."""
+    kind = getattr(options, flag)
+    if not options.model:
+        raise DataError(f"--{flag} {kind} needs --model NAME")
+    return AskedModel(
+        kind=kind,
+        model=options.model,
+        requests=options.requests or options.output.with_name(options.output.name + ".requests"),
+        max_tokens=options.max_tokens,
+        max_characters=options.max_characters,
+    )
 
 
 def open_model(kind: str, options: argparse.Namespace) -> AbstractContextManager[LanguageModel]:

@@ -7,11 +7,11 @@ Does not: send requests (a ``LanguageModel`` does), know what is asked (an ``Ask
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from data_tools.document import Document
 from data_tools.llm.arguments import VLLM, open_model
+from data_tools.llm.asked import AskedModel
 from data_tools.llm.interface import Message, Request, Sampling
 from data_tools.llm.request_log import DEAD_LETTERS, Accounting, RequestLog
 from data_tools.llm.run_batch import read_batch, write_batch
@@ -39,21 +39,17 @@ PROBE = Request(
 
 
 class Asker(Protocol):
-    """What has something to ask about documents: ``kind`` is ``openai`` or ``vllm``, ``model`` a name in every request's key."""
+    """What has something to ask about documents."""
 
     @property
-    def kind(self) -> str:
-        """Where the model is."""
-
-    @property
-    def model(self) -> str:
-        """Its name."""
+    def asked(self) -> AskedModel:
+        """Who answers."""
 
     def requests_of(self, document: Document) -> list[Request]:
         """Return the requests of a document, none when there is nothing to ask."""
 
 
-def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> bool:
+def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker) -> bool:
     """Have every request answered, by the model or through batch files; return False when replies are still to come.
 
     Where the output is finished nothing is asked, and no document read.
@@ -61,30 +57,30 @@ def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker, f
     if (options.output / "manifest.json").exists() and not options.overwrite:
         return True
     if options.write_batch or options.read_batch:
-        return _exchange_batch(options, source, asker, folder)
-    _ask(options, source, asker, folder)
+        return _exchange_batch(options, source, asker)
+    _ask(options, source, asker)
     return True
 
 
-def asks_for_json(kind: str, options: argparse.Namespace, folder: Path) -> bool:
+def asks_for_json(asked: AskedModel, options: argparse.Namespace) -> bool:
     """Return whether replies are asked for as JSON.
 
     Found out once by a probe, and kept with the log, because it is part of every request.
     """
     if options.reply_format != "auto":
         return bool(options.reply_format == "json")
-    known = folder / "reply_format.txt"
+    known = asked.requests / "reply_format.txt"
     if known.exists():
         return known.read_text(encoding="utf-8").strip() == "json"
-    if kind == VLLM or options.write_batch or options.read_batch:
+    if asked.kind == VLLM or options.write_batch or options.read_batch:
         # vLLM itself holds to a schema; each reply is still checked.
         return True
-    with open_model(kind, options) as model:
+    with open_model(asked.kind, options) as model:
         reply = next(iter(model.complete([PROBE])))
     fired = bool(reply.choices and reply.choices[0].fits_schema)
     if not fired:
         print("the server does not hold to a JSON schema (probed); labelled sections are asked for instead")
-    folder.mkdir(parents=True, exist_ok=True)
+    asked.requests.mkdir(parents=True, exist_ok=True)
     # Parts of a job array share the log: none may read half of it.
     with atomic_file(known) as stream:
         stream.write(b"json\n" if fired else b"sections\n")
@@ -110,14 +106,14 @@ def _open_requests(options: argparse.Namespace, source: RecordFiles, asker: Aske
         done += piece.bytes
 
 
-def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> None:
+def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker) -> None:
     """Send every request that has no final answer; nothing is loaded or contacted when there is none."""
     share = [piece for index, piece in enumerate(source.slices) if options.part is None or index in options.part]
-    with RequestLog(folder, _log_name(options), options.retry_dead) as log:
-        if all(request.key(asker.model) in log for _, request in _open_requests(options, source, asker)):
+    with RequestLog(asker.asked.requests, _log_name(options), options.retry_dead) as log:
+        if all(request.key(asker.asked.model) in log for _, request in _open_requests(options, source, asker)):
             return
         with (
-            open_model(asker.kind, options) as model,
+            open_model(asker.asked.kind, options) as model,
             Progress("asking", sum(piece.bytes for piece in share), "tokens") as progress,
         ):
             place = 0
@@ -134,22 +130,24 @@ def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder:
             found = log.fill(model, requests(), show)
             print(found)
             if found.failed or found.dead:
-                print(f"why some got no reply is in {folder / DEAD_LETTERS}; --retry-dead asks again what is dead")
+                print(f"why some got no reply is in {asker.asked.requests / DEAD_LETTERS}; --retry-dead asks again what is dead")
 
 
 def _log_name(options: argparse.Namespace) -> str:
     return "log" if options.part is None else f"log-{options.part.index}-of-{options.part.count}"
 
 
-def _exchange_batch(options: argparse.Namespace, source: RecordFiles, asker: Asker, folder: Path) -> bool:
+def _exchange_batch(options: argparse.Namespace, source: RecordFiles, asker: Asker) -> bool:
     """Read a batch's replies into the log, write what is still open; return whether nothing is open."""
-    with RequestLog(folder, _log_name(options), options.retry_dead) as log:
+    with RequestLog(asker.asked.requests, _log_name(options), options.retry_dead) as log:
         waiting = {
-            key: request for _, request in _open_requests(options, source, asker) if (key := request.key(asker.model)) not in log
+            key: request
+            for _, request in _open_requests(options, source, asker)
+            if (key := request.key(asker.asked.model)) not in log
         }
         if options.read_batch:
             for key, reply in read_batch(options.read_batch, waiting):
-                log.append(key, reply, asker.model)
+                log.append(key, reply, asker.asked.model)
             waiting = {key: request for key, request in waiting.items() if key not in log}
         if not waiting:
             return True
@@ -157,6 +155,6 @@ def _exchange_batch(options: argparse.Namespace, source: RecordFiles, asker: Ask
             raise DataError(
                 f"{len(waiting)} requests have no reply in {options.read_batch}; add --write-batch FILE to write them again"
             )
-        count = write_batch(options.write_batch, waiting.values(), asker.model)
+        count = write_batch(options.write_batch, waiting.values(), asker.asked.model)
     print(f"{options.write_batch}: {count} requests; run vllm run-batch on it, then this command with --read-batch")
     return False

@@ -16,12 +16,11 @@ from typing import Any
 from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields
 from data_tools.document_stage import add_stage_arguments, input_documents, make_documents
 from data_tools.inputs import InputSlice
-from data_tools.llm.arguments import add_model_arguments, requests_folder
+from data_tools.llm.arguments import add_model_arguments, asked_model
 from data_tools.llm.ask import answer_all, asks_for_json
 from data_tools.manifest import Record
 from data_tools.rows import Row, RowReader
 from data_tools.translate.translators import ModelTranslator, SymbolicTranslator
-from megatron_mathcoder.config.errors import DataError
 
 COMPLETIONS = "completions"
 
@@ -62,18 +61,9 @@ def run(argv: list[str]) -> int:
     if options.translator == "symbolic":
         _finish(make_documents("translate", source, SymbolicTranslator(), options, _add_funnel, COMPLETIONS))
         return 0
-    if not options.model:
-        raise DataError(f"--translator {options.translator} needs --model NAME")
-    folder = requests_folder(options)
-    translator = ModelTranslator(
-        translator=options.translator,
-        model=options.model,
-        requests=str(folder),
-        max_tokens=options.max_tokens,
-        max_characters=options.max_characters,
-        as_json=asks_for_json(options.translator, options, folder),
-    )
-    if not answer_all(options, source, translator, folder):
+    asked = asked_model("translator", options)
+    translator = ModelTranslator(asked=asked, as_json=asks_for_json(asked, options))
+    if not answer_all(options, source, translator):
         return 0
     _finish(make_documents("translate", source, translator, options, _add_funnel, COMPLETIONS))
     return 0

@@ -6,11 +6,11 @@ Does not: send requests; by the time a row is written, every reply is in the log
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
 from data_tools.formulas.own_commands import commands_from
+from data_tools.llm.asked import AskedModel
 from data_tools.llm.interface import Reply, Request, Sampling
 from data_tools.llm.passages import passages
 from data_tools.llm.request_log import RequestLog
@@ -37,47 +37,32 @@ class SymbolicTranslator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTranslator:
-    """A language model's replies as a filter: reads them from the log in ``requests``.
+    """A language model's replies as a filter: reads them from the log of what was asked.
 
     ``as_json`` says which form of reply was asked for. A document none of whose requests was answered is dropped.
     """
 
-    translator: str
-    model: str
-    requests: str
-    max_tokens: int
-    max_characters: int
+    asked: AskedModel
     as_json: bool
-
-    @property
-    def kind(self) -> str:
-        """Where the model is: ``openai`` or ``vllm``."""
-        return self.translator
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides beside the documents."""
-        return {
-            "translator": self.translator,
-            "model": self.model,
-            "prompt_version": prompt.VERSION,
-            "max_tokens": self.max_tokens,
-            "max_characters": self.max_characters,
-            "as_json": self.as_json,
-        }
+        asked = {name: getattr(self.asked, name) for name in ("model", "max_tokens", "max_characters")}
+        return {"translator": self.asked.kind, "prompt_version": prompt.VERSION, "as_json": self.as_json} | asked
 
     def requests_of(self, document: Document) -> list[Request]:
         """Return the requests of a document, one per passage."""
         schema = prompt.SCHEMA if self.as_json else None
-        sampling = Sampling(max_tokens=self.max_tokens, temperature=0.0, json_schema=schema)
-        pieces = passages(document.text, self.max_characters)
+        sampling = Sampling(max_tokens=self.asked.max_tokens, temperature=0.0, json_schema=schema)
+        pieces = passages(document.text, self.asked.max_characters)
         return [Request(prompt.messages(piece, self.as_json), sampling) for piece in pieces]
 
     def __call__(self, documents: Iterable[Document]) -> Iterator[TranslatedDocument | Dropped]:
         """Yield one row per document."""
-        log = RequestLog(Path(self.requests)).open_to_read()
+        log = RequestLog(self.asked.requests).open_to_read()
         for document in documents:
-            replies = [log.reply(request.key(self.model), request) for request in self.requests_of(document)]
+            replies = [log.reply(request.key(self.asked.model), request) for request in self.requests_of(document)]
             errors = [_error_of(reply) for reply in replies if reply is None or reply.outcome != "ok"]
             if len(errors) == len(replies):
                 yield document.dropped(f"no reply: {errors[0] if errors else 'no text'}")
@@ -97,8 +82,8 @@ class ModelTranslator:
                 unparsed.append(Unparsed(CUT_OFF, None, ""))
         cut = any(choice.finish_reason == "length" for choice in choices)
         return Completion(
-            self.translator,
-            self.model,
+            self.asked.kind,
+            self.asked.model,
             prompt.VERSION,
             sum(reply.seconds for reply in replies),
             "length" if cut else choices[0].finish_reason,
