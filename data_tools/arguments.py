@@ -49,6 +49,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def temperature(text: str) -> float:
+    """Parse how freely a model draws, 0 or more, for ``argparse``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return value
+
+
 def fraction(text: str) -> float:
     """Parse a number from 0 to 1, for ``argparse``."""
     try:

@@ -116,7 +116,8 @@ def read_contamination(path: str) -> set[tuple[str, str]] | None:
     if not path:
         return None
     try:
-        rows = [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
+        # Not by splitlines, to which a separator within a string is the end of a line.
+        rows = [json.loads(line) for line in Path(path).read_bytes().split(b"\n") if line.strip()]
         return {(str(row["benchmark"]), str(row["id"])) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"evaluation.contamination = {path!r}: {error}; give JSONL rows with benchmark and id") from None

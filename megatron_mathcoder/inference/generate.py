@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from data_tools.arguments import positive_int
+from data_tools.arguments import positive_int, seed, temperature
 from data_tools.inputs import InputSlice, find_files
 from data_tools.llm.interface import LanguageModel, Request, Sampling
 from data_tools.progress import CountProgress
@@ -34,14 +34,15 @@ PROBLEM_FIELDS = ("prompt", "question", "problem")
 def run(argv: list[str]) -> int:
     """Run ``mathcoder generate``."""
     arguments = _parser().parse_args(argv)
-    if arguments.temperature < 0:
-        raise ConfigError(f"--temperature {arguments.temperature}: it must be 0 or more")
     if arguments.replay:
         return _replay(arguments)
     if arguments.model is None:
         raise ConfigError("no model: name a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
-    if arguments.problems and arguments.output is None:
-        raise ConfigError("--problems needs --output FILE.jsonl, where trajectories go as they end")
+    if bool(arguments.problems) != bool(arguments.output):
+        missing = "--problems needs --output" if arguments.problems else "--output needs --problems, and"
+        raise ConfigError(f"{missing} FILE.jsonl, where trajectories go as they end")
+    if arguments.problems and arguments.prompt is not None:
+        raise ConfigError("--prompt and --problems both say what to ask; leave one out")
     problems = list(read_problems(arguments.problems)) if arguments.problems else []
     check_ids(name for name, _ in problems)
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
@@ -74,8 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=list(FORMATS), default="fences", help="how code is written (default: %(default)s)")
     parser.add_argument("--rounds", type=positive_int, default=8, metavar="N", help="most rounds of writing (default: 8)")
     parser.add_argument("--max-new-tokens", type=positive_int, default=128, metavar="N", help="of each round; default: 128")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0 = the likeliest token each time (default)")
-    parser.add_argument("--seed", type=int, default=3407, help="of the draws when the temperature is not 0")
+    parser.add_argument(
+        "--temperature", type=temperature, default=0.0, metavar="T", help="0 = the likeliest token each time (default)"
+    )
+    parser.add_argument("--seed", type=seed, default=3407, help="of the draws when the temperature is not 0")
     parser.add_argument(
         "--batch-size", type=positive_int, default=DEFAULT_BATCH, metavar="N", help="prompts at a time, in process"
     )

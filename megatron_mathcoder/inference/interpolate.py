@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from data_tools.arguments import positive_int
+from data_tools.arguments import positive_int, seed, temperature
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.manifest import check_conservation, code_version
@@ -87,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, required=True, metavar="DIR", help="folder to write; the same command goes on with it"
     )
     parser.add_argument("--count", type=positive_int, default=1000, metavar="N", help="replies asked for (default: 1000)")
-    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="default: 1.0")
+    parser.add_argument("--temperature", type=temperature, default=1.0, metavar="T", help="default: 1.0")
     parser.add_argument("--max-new-tokens", type=positive_int, default=512, metavar="N", help="default: 512")
-    parser.add_argument("--seed", type=int, default=3407, help="of the pairs and of the model's draws")
+    parser.add_argument("--seed", type=seed, default=3407, help="of the pairs and of the model's draws")
     return parser
 
 

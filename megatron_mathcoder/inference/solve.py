@@ -19,7 +19,7 @@ import orjson
 
 from data_tools.answers.compare import STRICT, compare
 from data_tools.answers.extract import final_answer
-from data_tools.arguments import positive_int
+from data_tools.arguments import positive_int, seed, temperature
 from data_tools.document import reason_kind
 from data_tools.llm.interface import Sampling
 from data_tools.manifest import check_conservation, code_version
@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, required=True, metavar="DIR", help="folder to write; the same command goes on with it"
     )
     parser.add_argument("--samples", type=positive_int, default=3, metavar="N", help="of each problem (default: 3)")
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="default: 0.7")
-    parser.add_argument("--seed", type=int, default=3407, help="of the first sample; each has the next one")
+    parser.add_argument("--temperature", type=temperature, default=0.7, metavar="T", help="default: 0.7")
+    parser.add_argument("--seed", type=seed, default=3407, help="of the first sample; each has the next one")
     parser.add_argument(
         "--rounds", type=positive_int, default=32, metavar="N", help="most blocks written (default: 32, as published)"
     )

@@ -45,6 +45,7 @@ def load_model(folder: Path) -> "PreTrainedModel":
         raise CheckpointError(f"{folder}: no config.json is in it; make the folder with mathcoder export-hf CKPT HF_DIR")
     try:
         import transformers
+        from safetensors import SafetensorError
     except ImportError:
         raise PlatformError(
             "mathcoder generate needs transformers; install it with pip install 'megatron-mathcoder[eval]'"
@@ -53,8 +54,8 @@ def load_model(folder: Path) -> "PreTrainedModel":
     transformers.logging.disable_progress_bar()
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"{folder}: transformers cannot load it: {reason}; export it again") from error
 
 

@@ -49,7 +49,7 @@ def test_one_recipe_asks_a_tiny_model_every_benchmark(
     assert all(numbers["items"] == 3 and numbers["failed"] == 0 for numbers in results.values())
     assert printed.count("\nquickstart ") == 10
     assert "\n\n" not in printed
-    rows = [json.loads(line) for line in (tmp_path / "run/quickstart/predictions.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "run/quickstart/predictions.jsonl").open("rb")]
     assert len({row["id"] for row in rows}) == 30
     assert all(len(row["prompt_sha256"]) == 64 and row["versions"]["torch"] and row["model"].startswith("hf-") for row in rows)
     page = (tmp_path / "run/report.html").read_text()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,6 +169,8 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
     twice = tmp_path / "twice.jsonl"
     twice.write_text('{"id": 7, "question": "?"}\n' * 2)
     (tmp_path / "empty.jsonl").write_text("")
+    cut = shutil.copytree(tiny_model, tmp_path / "cut")
+    os.truncate(cut / "model.safetensors", 1000)
     (tmp_path / "other.jsonl").write_text('{"id": "a", "completion": "4"}\n')
     assert main(["generate", str(tiny_model), "--prompt", "import", "--max-new-tokens", "4"]) == 0
     assert capsys.readouterr().out.startswith("import")
@@ -183,12 +186,19 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
         (["gone", "--problems", str(tmp_path / "empty.jsonl"), "--output", "o.jsonl"], "empty.jsonl: no problem in it"),
         (["--replay", str(tmp_path / "empty.jsonl")], "empty.jsonl: no trajectory in it; name what --problems … --output wrote"),
         (["--replay", str(tmp_path / "other.jsonl")], "other.jsonl: its rows are no trajectories ('prompt'); name what"),
-        ([str(tiny_model), "--temperature", "-1"], "it must be 0 or more"),
+        ([str(tiny_model), "--prompt", "x", "--output", "o.jsonl"], "--output needs --problems, and FILE.jsonl"),
+        ([str(tiny_model), "--prompt", "x", "--problems", "p", "--output", "o"], "both say what to ask; leave one out"),
+        ([str(cut)], "transformers cannot load it: Error while deserializing header"),
     ):
         assert main(["generate", *arguments]) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+    for verb, *required in (("generate",), ("solve", "x", "--model", "m", "--output", "o"), ("interpolate",)):
+        for value in ("-1", "nan", "inf", "warm"):
+            with pytest.raises(SystemExit, match="2"):
+                main([verb, *required, "--temperature", value])
+            assert f"'{value}' is not a number of 0 or more" in capsys.readouterr().err
 
 
 def test_a_log_of_other_settings_is_refused(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
