@@ -49,14 +49,12 @@ def text_of(row: Row, text_field: str) -> str | BadRow:
     return value
 
 
-def check_text_field(piece: InputSlice, text_field: str) -> None:
+def check_text_field(piece: InputSlice, text_field: str, remedy: str = "name it with --text-field") -> None:
     """Raise DataError when none of the first rows has the field: a mistyped name should not cost a whole run."""
     found = [text_of(row, text_field) for row in itertools.islice(RowReader(piece), FIRST_ROWS) if isinstance(row, Row)]
     wrong = [text for text in found if isinstance(text, BadRow) and reason_kind(text.reason) in (MISSING_FIELD, NOT_A_STRING)]
     if wrong and len(wrong) == len(found):
-        raise DataError(
-            f"none of the first {len(found)} rows of {piece.path} has a text ({wrong[0].reason}); name it with --text-field"
-        )
+        raise DataError(f"none of the first {len(found)} rows of {piece.path} has a text ({wrong[0].reason}); {remedy}")
 
 
 def check_id_field(piece: InputSlice, id_field: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_tools.formulas.find import DISPLAY_ENVIRONMENTS, Formula, find_formulas
-from data_tools.formulas.latex_source import without_comments, without_listings
+from data_tools.formulas.latex_source import decoded, without_comments, without_listings
 from data_tools.formulas.normal_form import normal_form
 from data_tools.formulas.own_commands import Command, defined_commands
 from megatron_mathcoder.config.errors import DataError
@@ -135,7 +135,7 @@ def run(argv: list[str]) -> int:
         except ValueError as error:
             print(f"{page}: {error}")
             text = ""
-        measure(recall, page.stem, text, source.read_text(encoding="utf-8", errors="replace"))
+        measure(recall, page.stem, text, decoded(source.read_bytes()))
     if options.list:
         for name, latex in recall.missing:
             print(f"{name}: {' '.join(latex.split())}")

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from data_tools.arguments import add_inputs, positive_int
 from data_tools.document import Document, Dropped
 from data_tools.formulas.find import count_formulas
-from data_tools.formulas.latex_source import without_comments
+from data_tools.formulas.latex_source import declared_encoding, decoded, without_comments
 from data_tools.formulas.own_commands import Command, defined_commands, group_at, used_commands
 from data_tools.inputs import find_files
 from data_tools.reading_limit import ReadingStopped, reading_limit
@@ -51,10 +51,13 @@ class _Book:
     read: list[str] = field(default_factory=list)
     commands: dict[str, Command] = field(default_factory=dict)
     characters: int = 0
+    encoding: str = ""
 
     def body(self, path: Path, macros: dict[str, str], depth: int = 0) -> str:
         """Return the text of a file with its inputs in place. Raises ValueError for input without end."""
-        source = without_comments(path.read_text(encoding="utf-8", errors="replace"))
+        raw = path.read_bytes()
+        self.encoding = self.encoding or declared_encoding(raw)
+        source = without_comments(decoded(raw, self.encoding))
         self.read.append(path.as_posix())
         self.characters += len(source)
         if depth > MAX_DEPTH or len(self.read) > MAX_FILES or self.characters > MAX_CHARACTERS:
@@ -112,7 +115,7 @@ class LatexReader:
         if file.path in self.parts:
             yield Dropped(file.name, READ_BY_ANOTHER, file.name, 0)
             return
-        source = Path(file.path).read_text(encoding="utf-8", errors="replace")
+        source = decoded(Path(file.path).read_bytes())
         book = _Book()
         text, skipped = skip_repetitions(_BLANK_LINES.sub("\n\n", book.body(Path(file.path), {})).strip())
         if "\0" in text or len(text) < self.min_characters:
@@ -140,7 +143,7 @@ def files_read_by_main_files(paths: list[str]) -> frozenset[str]:
         book = _Book()
         try:
             with reading_limit():
-                if _MAIN.search(Path(path).read_text(encoding="utf-8", errors="replace")):
+                if _MAIN.search(decoded(Path(path).read_bytes())):
                     book.body(Path(path), {})
         except (OSError, ValueError, ReadingStopped):
             # Reading it as a document will end the same way, and then it is dropped with its reason.

@@ -122,7 +122,8 @@ class RecordFiles:
         self.inputs = [file.manifest_entry() for file in files]
         self.slices = [RecordSlice(piece, source, text_field, id_field, rule) for file in files for piece in file.slices]
         if self.slices:
-            check_text_field(self.slices[0].piece, text_field)
+            corpus = "name another --source; record_files takes --text-field"
+            check_text_field(self.slices[0].piece, text_field, *([] if source == NAME else [corpus]))
             if source == NAME and id_field != ID_FIELD:
                 check_id_field(self.slices[0].piece, id_field)
 

@@ -96,6 +96,21 @@ def test_a_latex_book_is_its_main_file_with_inputs_in_order(tmp_path: Path, monk
     assert dropped["book/loop.tex"] == "unreadable content"
 
 
+def test_a_book_in_the_encoding_that_its_main_file_names(tmp_path: Path) -> None:
+    (tmp_path / "main.tex").write_bytes(
+        "\\documentclass{book}\r\n\\usepackage[latin2]{inputenc}\r\n\\begin{document}\r\nZażółć \\input{one}\\input{two}".encode(
+            "iso8859-2"
+        )
+    )
+    (tmp_path / "one.tex").write_bytes("gęślą ".encode("iso8859-2"))
+    (tmp_path / "two.tex").write_bytes("jaźń".encode())
+    (tmp_path / "old.tex").write_bytes("Théorème “de l’Hôpital”".encode("cp1252"))
+    given = [str(tmp_path), "--source", "latex", "--min-characters", "5", "--output", str(tmp_path / "o"), "--workers", "1"]
+    assert run(given) == 0
+    texts = [" ".join(row["text"].split()) for row in rows_of(tmp_path / "o/documents")]
+    assert texts == ["Zażółć gęślą jaźń", "Théorème “de l’Hôpital”"]
+
+
 def test_comments_go_and_percent_signs_stay() -> None:
     source = "a % x\nb \\% c\n% whole line\nd \\\\% y\n\\verb|%|e \\begin{comment}no\\end{comment}\\iffalse no\\fi f"
     assert without_comments(source) == "a \nb \\% c\nd \\\\\n\\verb|%|e  f"

@@ -106,6 +106,12 @@ def test_matrix_books_are_the_files_of_two_names(tmp_path: Path) -> None:
     assert [row["text"] for row in documents] == ["book_math.0", "book_science.0"]
 
 
+def test_rows_of_another_corpus_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n')
+    with pytest.raises(DataError, match=r"no 'content' among text\); name another --source; record_files takes --text-field"):
+        run([str(tmp_path / "a.jsonl"), "--source", "starcoder", "--output", str(tmp_path / "o")])
+
+
 def test_starcoder_reads_its_three_layouts(tmp_path: Path) -> None:
     python = [
         {
