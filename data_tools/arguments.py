@@ -110,6 +110,13 @@ def add_row_fields(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_min_characters(parser: argparse.ArgumentParser) -> None:
+    """Add ``--min-characters``."""
+    parser.add_argument(
+        "--min-characters", type=positive_int, default=300, metavar="N", help="drop shorter texts (default: %(default)s)"
+    )
+
+
 def add_max_reject_fraction(parser: argparse.ArgumentParser) -> None:
     """Add ``--max-reject-fraction``."""
     parser.add_argument(

@@ -10,10 +10,11 @@ beginning, so such a file is one slice.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
 from megatron_mathcoder.config.errors import DataError
 
@@ -21,6 +22,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 MIN_SLICE_BYTES = 16 * 2**20
 MAX_SLICE_BYTES = 256 * 2**20
 CHUNK_BYTES = 2**20
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,20 @@ def _is_passed_over(folder: str) -> bool:
 def _refuse(error: OSError) -> None:
     """A folder that cannot be listed may hold documents, so it is not passed over in silence, as ``os.walk`` would."""
     raise error
+
+
+def grouped(items: Iterable[Item], weight: Callable[[Item], int], limit: int) -> Iterator[tuple[Item, ...]]:
+    """Cut a list into groups, each ended by the item with which it weighs ``limit`` or more."""
+    group: list[Item] = []
+    total = 0
+    for item in items:
+        group.append(item)
+        total += weight(item)
+        if total >= limit:
+            yield tuple(group)
+            group, total = [], 0
+    if group:
+        yield tuple(group)
 
 
 def suffix_of(path: str) -> str:

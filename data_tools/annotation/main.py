@@ -11,19 +11,18 @@ nothing twice, and a larger sample asks only for what is new.
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from data_tools.annotation.annotators import MALFORMED, NO_REPLY, RULES, GivenAnnotator, ModelAnnotator
 from data_tools.annotation.sample import WHOLE, Sample
 from data_tools.annotation.schemes import SCHEMES
 from data_tools.arguments import fraction, positive_int, seed
-from data_tools.document import Document
 from data_tools.document_slice import DOCUMENTS
 from data_tools.document_stage import filter_parser, input_documents, make_documents
 from data_tools.llm.arguments import add_model_arguments, asked_model
 from data_tools.llm.ask import answer_all
 from data_tools.manifest import Record
+from data_tools.sources import documents_of
 from data_tools.sources.record_files import RecordFiles
 from megatron_mathcoder.config.errors import DataError
 
@@ -119,18 +118,13 @@ def _check(options: argparse.Namespace) -> None:
 def _sample(options: argparse.Namespace, source: RecordFiles) -> Sample:
     low, high = options.between or (0.0, 1.0)
     sample = Sample(options.seed, round(options.fraction * WHOLE), options.score or "", low, high)
-    return sample.smallest(options.sample, _documents(source)) if options.sample else sample
-
-
-def _documents(source: RecordFiles) -> Iterator[Document]:
-    for piece in source.slices:
-        yield from (item for item in piece.documents(lambda done: None) if isinstance(item, Document))
+    return sample.smallest(options.sample, documents_of(source)) if options.sample else sample
 
 
 def _add_labels(folder: Path, manifest: Record) -> None:
     """Count the labels, from the rows themselves."""
     rows = RecordFiles([str(folder / DOCUMENTS)], "text", "id", 1)
-    annotations = [document.metadata["annotation"] for document in _documents(rows)]
+    annotations = [document.metadata["annotation"] for document in documents_of(rows)]
     manifest["labels"] = dict(Counter(each["label"] for each in annotations).most_common())
     manifest["related"] = sum(each["related"] for each in annotations)
 

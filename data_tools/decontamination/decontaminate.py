@@ -7,7 +7,6 @@ Does not: find leaks (``contamination_filter.py``, ``published_rule.py``) or lay
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ from data_tools.benchmarks import find_benchmarks, read_benchmarks
 from data_tools.decontamination.contamination_filter import ContaminationFilter
 from data_tools.decontamination.published_rule import PublishedFilter
 from data_tools.decontamination.self_test import ITEMS, recall_lines, self_test
-from data_tools.document import Document
 from data_tools.document_slice import DocumentFilter
 from data_tools.document_stage import filter_parser, input_documents, make_documents
 from data_tools.manifest import Record
 from data_tools.parts import write_json
-from data_tools.sources import Source
+from data_tools.sources import documents_of
 from megatron_mathcoder.config.errors import DataError
 
 REPORT = "contamination.json"
@@ -76,7 +74,7 @@ def run(argv: list[str]) -> int:
     source = input_documents(options)
     if options.self_test:
         items = [item for found in read_benchmarks(files).values() for item in found]
-        print("\n".join(recall_lines(self_test(judge, items, _documents(source), options.items))))
+        print("\n".join(recall_lines(self_test(judge, items, documents_of(source), options.items))))
         return 0
     if options.output is None:
         raise DataError("no --output given; name the folder to make, or add --self-test to see what would be found")
@@ -84,11 +82,6 @@ def run(argv: list[str]) -> int:
     if manifest is not None:
         print("\n".join(report_lines(orjson.loads((options.output / REPORT).read_bytes()))))
     return 0
-
-
-def _documents(source: Source) -> Iterator[Document]:
-    for piece in source.slices:
-        yield from (item for item in piece.documents(lambda done: None) if isinstance(item, Document))
 
 
 def _write_report(new: Path, manifest: Record, files: list[Path]) -> None:

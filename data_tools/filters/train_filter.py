@@ -8,7 +8,6 @@ Does not: know fastText (``fasttext_model.py``) or count precision (``evaluation
 
 import argparse
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +87,14 @@ def run(argv: list[str]) -> int:
         print(f"{options.output} is already there, from the same documents and settings; nothing to do")
         _print(options.output, found)
         return 0
-    labelled = [pair for name, source in sources.items() for pair in _pairs(name, source)]
+    labelled, unreadable = _labelled(sources)
     training, held_out = split(labelled, options.seed)
     if options.balance:
         training = balanced(training)
     with PartialFolder(options.output.with_name(options.output.name + ".partial"), wanted, options.overwrite) as partial:
         made = _learn(partial.path / "model.bin", training, held_out, options, settings)
-        counts = {"training": len(training), "training_related": sum(label for _, label in training)}
+        counts = {"training": len(training), "training_related": sum(label for _, label in training), "unreadable": unreadable}
+        counts["with_both_labels"] = len(_texts(labelled, True) & _texts(labelled, False))
         manifest = wanted | counts | {"evaluation": made, "threshold": made["chosen"]["threshold"]} | code_version()
         # Without the old manifest first, a stop between the two would leave it beside a model that it does not describe.
         manifest_path.unlink(missing_ok=True)
@@ -117,20 +117,29 @@ def _learn(
     return evaluation(scores, related, choose(scores, related, options.min_precision))
 
 
-def _pairs(name: str, source: RecordFiles) -> Iterator[tuple[str, bool]]:
-    for piece in source.slices:
-        for item in piece.documents(lambda done: None):
-            if not isinstance(item, Document):
-                continue
-            if name == "annotated":
-                annotation = item.metadata.get("annotation")
-                if not isinstance(annotation, dict) or not isinstance(annotation.get("related"), bool):
-                    raise DataError(
-                        f"document {item.id!r} of --annotated has no metadata.annotation.related; it must be true or false"
-                    )
-                yield item.text, annotation["related"]
+def _labelled(sources: dict[str, RecordFiles]) -> tuple[Labelled, int]:
+    """Return the texts of all sources with their labels, and the number of rows that could not be read."""
+    labelled: Labelled = []
+    unreadable = 0
+    for name, source in sources.items():
+        for item in (item for piece in source.slices for item in piece.documents(lambda done: None)):
+            if isinstance(item, Document):
+                labelled.append((item.text, _label(item) if name == "annotated" else name == "positive"))
             else:
-                yield item.text, name == "positive"
+                unreadable += 1
+    return labelled, unreadable
+
+
+def _label(document: Document) -> bool:
+    annotation = document.metadata.get("annotation")
+    related = annotation.get("related") if isinstance(annotation, dict) else None
+    if not isinstance(related, bool):
+        raise DataError(f"document {document.id!r} of --annotated has no metadata.annotation.related; it must be true or false")
+    return related
+
+
+def _texts(labelled: Labelled, label: bool) -> set[str]:
+    return {text for text, related in labelled if related is label}
 
 
 def split(labelled: Labelled, seed: int) -> tuple[Labelled, Labelled]:
@@ -140,7 +149,7 @@ def split(labelled: Labelled, seed: int) -> tuple[Labelled, Labelled]:
     """
     sides: tuple[Labelled, Labelled] = ([], [])
     for label in (True, False):
-        texts = sorted({text for text, related in labelled if related is label}, key=lambda text: _key(text, seed))
+        texts = sorted(_texts(labelled, label), key=lambda text: _key(text, seed))
         if len(texts) < 2:
             kind = "positive" if label else "negative"
             raise DataError(
@@ -175,4 +184,8 @@ def _print(model: Path, manifest: Record) -> None:
         f"{model}: learned from {manifest['training']} documents ({manifest['training_related']} related), "
         f"tested on {made['held_out']} ({made['held_out_related']} related)"
     )
+    if manifest.get("unreadable"):
+        print(f"{manifest['unreadable']} rows could not be read; mathcoder prepare says which and why")
+    if manifest.get("with_both_labels"):
+        print(f"{manifest['with_both_labels']} texts have both labels, and are learned from as both")
     print("\n".join(table_lines(made)))

@@ -46,3 +46,9 @@ class SourceModule(Protocol):
 
     def from_options(self, options: argparse.Namespace) -> Source:
         """Make the source. Raises DataError for what a person can mend."""
+
+
+def documents_of(source: Source) -> Iterator[Document]:
+    """Yield the documents of all slices, for who needs them in this process; what cannot be read is left out."""
+    for piece in source.slices:
+        yield from (item for item in piece.documents(lambda done: None) if isinstance(item, Document))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from data_tools.document import Document, Dropped
+from data_tools.inputs import grouped
 from data_tools.program_text.imports import parsed
 from data_tools.program_text.source_text import python_text
 from data_tools.sources.restructured_text import to_prose
@@ -165,7 +166,8 @@ class InstalledPackages:
             found, entry = _modules_of(name, folder, seen)
             modules += found
             self.inputs.append(entry)
-        self.slices = _slices(modules)
+        groups = grouped(modules, lambda module: 0 if module.dropped_for else module.bytes, SLICE_BYTES)
+        self.slices = [ModuleSlice(group) for group in groups]
 
 
 def _folder(name: str) -> Path | None:
@@ -208,16 +210,3 @@ def _version_and_licence(package: str) -> tuple[str | None, str | None]:
 
 def _field(metadata: importlib.metadata.PackageMetadata, name: str) -> str:
     return metadata[name].strip() if name in metadata else ""
-
-
-def _slices(modules: list[Module]) -> list[ModuleSlice]:
-    slices: list[ModuleSlice] = []
-    group: list[Module] = []
-    weight = 0
-    for module in modules:
-        group.append(module)
-        weight += 0 if module.dropped_for else module.bytes
-        if weight >= SLICE_BYTES:
-            slices.append(ModuleSlice(tuple(group)))
-            group, weight = [], 0
-    return slices + ([ModuleSlice(tuple(group))] if group else [])

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from data_tools.arguments import add_inputs, positive_int
+from data_tools.arguments import add_inputs, add_min_characters
 from data_tools.document import Document, Dropped
 from data_tools.formulas.find import count_formulas
 from data_tools.formulas.latex_source import declared_encoding, decoded, without_comments
@@ -155,9 +155,7 @@ def files_read_by_main_files(paths: list[str]) -> frozenset[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add INPUT and ``--min-characters``."""
     add_inputs(parser, f"{', '.join(SUFFIXES)} files or folders of them")
-    parser.add_argument(
-        "--min-characters", type=positive_int, default=300, metavar="N", help="drop shorter texts (default: %(default)s)"
-    )
+    add_min_characters(parser)
 
 
 def from_options(options: argparse.Namespace) -> WholeFiles:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_tools.arguments import add_inputs, positive_int
+from data_tools.arguments import add_inputs, add_min_characters
 from data_tools.document import Document, Dropped
 from data_tools.sources.licences import licence_in
 from data_tools.sources.pdf_text import open_pdf, pages_text
@@ -68,9 +68,7 @@ def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[st
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add INPUT and ``--min-characters``."""
     add_inputs(parser, ".pdf files or folders of them")
-    parser.add_argument(
-        "--min-characters", type=positive_int, default=300, metavar="N", help="drop shorter texts (default: %(default)s)"
-    )
+    add_min_characters(parser)
 
 
 def from_options(options: argparse.Namespace) -> WholeFiles:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from data_tools.document import Document, Dropped
 from data_tools.in_hand import in_hand
-from data_tools.inputs import files_by_input, shown
+from data_tools.inputs import files_by_input, grouped, shown
 from data_tools.parts import blocks
 from data_tools.progress import Progress
 from data_tools.reading_limit import ReadingStopped, reading_limit
@@ -123,16 +123,7 @@ class WholeFiles:
 def group_files(files: Sequence[SourceFile], reader: FileReader) -> list[FileSlice]:
     """Cut a list of files into slices of about a thousandth of the whole, within limits that fit a few seconds of work."""
     slice_bytes = min(max(sum(file.bytes for file in files) // 1000, MIN_SLICE_BYTES), MAX_SLICE_BYTES)
-    slices: list[FileSlice] = []
-    group: list[SourceFile] = []
-    weight = 0
-    for file in files:
-        group.append(file)
-        weight += file.bytes
-        if weight >= slice_bytes:
-            slices.append(FileSlice(tuple(group), reader))
-            group, weight = [], 0
-    return slices + ([FileSlice(tuple(group), reader)] if group else [])
+    return [FileSlice(group, reader) for group in grouped(files, lambda file: file.bytes, slice_bytes)]
 
 
 def _manifest_entries(inputs: Sequence[str], groups: list[list[SourceFile]]) -> list[dict[str, Any]]:

@@ -153,6 +153,22 @@ def test_settings_that_fasttext_would_take_and_learn_nothing_with(given: list[st
     assert f"argument {given[0]}: {given[1]!r} is not a" in capsys.readouterr().err
 
 
+def test_rows_that_are_not_learned_from_and_texts_with_both_labels_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    positive = write_documents(tmp_path / "positive.jsonl", [f"a sum of {n} numbers" for n in range(20)])
+    negative = write_documents(tmp_path / "negative.jsonl", ["a sum of 3 numbers", *(f"a walk of {n} days" for n in range(20))])
+    with positive.open("a") as stream:
+        stream.write("broken\n")
+    given = ["--positive", str(positive), "--negative", str(negative), "--output", str(tmp_path / "m.bin"), *SMALL]
+    for _ in range(2):
+        assert run_training(given) == 0
+        printed = capsys.readouterr().out
+        assert "1 rows could not be read; mathcoder prepare says which and why" in printed
+        assert "1 texts have both labels, and are learned from as both" in printed
+    assert not (tmp_path / "m.bin.partial").exists()
+
+
 def test_what_a_person_gets_wrong(tmp_path: Path, model: Path) -> None:
     documents = str(write_documents(tmp_path / "d.jsonl", ["a", "b"]))
     out = ["--output", str(tmp_path / "out")]
