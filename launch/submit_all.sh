@@ -5,6 +5,7 @@
 # RECIPE names its dataset as CHAIN/tokens/corpus. TOKENIZER names another than HF_MODEL's. A finished data stage is found and not
 # done again.
 set -euo pipefail
+: "${5:?missing: CHAIN RAW BENCHMARKS HF_MODEL RECIPE [EVALUATION] [-- OPTIONS of mathcoder submit]}"
 chain=$1 raw=$2 benchmarks=$3 model=$4 recipe=$5
 shift 5
 evaluation=

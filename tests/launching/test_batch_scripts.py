@@ -88,6 +88,12 @@ def test_a_server_that_ends_before_it_answers(server: dict[str, str]) -> None:
     assert "never" not in done.stdout
 
 
+def test_a_chain_without_its_arguments_names_them(environment: dict[str, str]) -> None:
+    done = script(environment, "launch/submit_all.sh", "runs/chain")
+    assert done.returncode != 0
+    assert "missing: CHAIN RAW BENCHMARKS HF_MODEL RECIPE" in done.stderr
+
+
 def test_an_attempt_that_is_killed_is_requeued(environment: dict[str, str], slurm: Path, tmp_path: Path) -> None:
     """With another exit status than its own: the batch script is still there."""
     with Path(environment["CLUSTER_ENV"]).open("a") as site:
