@@ -11,6 +11,9 @@ from megatron_mathcoder.config.architectures import padded_vocab_size
 from megatron_mathcoder.config.batch import data_parallel_size, global_batch_size, model_parallel_size, num_microbatches
 from megatron_mathcoder.config.schema import ModelConfig, RunConfig
 
+LARGEST_CHOICE = 1024
+"""Of what a message offers."""
+
 
 def heads_divide_into_query_groups(config: RunConfig) -> str:
     """Every key/value head serves the same number of query heads."""
@@ -87,9 +90,10 @@ def every_tensor_rank_has_vocabulary(config: RunConfig) -> str:
         return ""
     padded = padded_vocab_size(model, size)
     multiple = model.make_vocab_size_divisible_by
-    smaller = [replace(model, make_vocab_size_divisible_by=each) for each in range(1, multiple)]
-    fitting = [each.make_vocab_size_divisible_by for each in smaller if _last_rank_has_vocabulary(each, size)]
-    remedy = f"lower it to {fitting[-1]}" if fitting else "lower parallel.tensor_model_parallel_size"
+    smaller = range(min(multiple - 1, model.vocab_size), 0, -1)
+    fitting = (each for each in smaller if _last_rank_has_vocabulary(replace(model, make_vocab_size_divisible_by=each), size))
+    found = next(fitting, 0)
+    remedy = f"lower it to {found}" if found else "lower parallel.tensor_model_parallel_size"
     return (
         f"model.make_vocab_size_divisible_by = {multiple}: pads model.vocab_size = {model.vocab_size} to {padded} rows, "
         f"{padded // size} on each of {size} tensor-parallel ranks, so the last has padding alone; {remedy}"
@@ -226,5 +230,5 @@ def _pipeline(config: RunConfig) -> tuple[int, int]:
     return config.parallel.pipeline_model_parallel_size, config.parallel.virtual_pipeline_model_parallel_size
 
 
-def _divisors(value: int, up_to: int = 0) -> str:
-    return ", ".join(str(each) for each in range(1, (up_to or value) + 1) if value % each == 0)
+def _divisors(value: int, up_to: int = LARGEST_CHOICE) -> str:
+    return ", ".join(str(each) for each in range(1, min(value, up_to) + 1) if value % each == 0)

@@ -5,6 +5,7 @@ Each rule returns the text of its error, or "" when it holds.
 """
 
 import os
+from itertools import count
 from pathlib import Path
 
 from megatron_mathcoder.config.batch import global_batch_size
@@ -100,7 +101,9 @@ def micro_batch_divides_the_global_batch(config: RunConfig) -> str:
 
 
 def _nearest_divisor(value: int, wanted: int) -> int:
-    return min((each for each in range(1, value + 1) if value % each == 0), key=lambda each: abs(each - wanted))
+    start = min(value, wanted)
+    around = (each for distance in count() for each in (start - distance, start + distance))
+    return next(each for each in around if each > 0 and value % each == 0)
 
 
 def tokens_make_a_step(config: RunConfig) -> str:
