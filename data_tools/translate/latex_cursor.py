@@ -111,3 +111,11 @@ class Cursor(ABC):
     @abstractmethod
     def _script(self) -> Node:
         """Read a braced group or a single token."""
+
+    @abstractmethod
+    def _factor(self) -> Node:
+        """Read one factor of a product, with its powers."""
+
+    @abstractmethod
+    def _number(self) -> Node:
+        """Read a number."""

@@ -3,7 +3,8 @@ r"""Reads one side of an equation in LaTeX as an expression tree, by recursive d
 Decides: what the notation means, and what is left unread rather than guessed: every refusal is a ``LatexError`` with its reason.
 Where notation has two common readings (``2\frac{1}{3}``, ``\log``, ``1/2x``) the caller says which one to take, and is told that
 there was a choice.
-Does not: read large operators (``latex_operators.py``), or decide what a text claims (``claims.py``).
+Does not: read large operators (``latex_operators.py``) and arguments (``latex_arguments.py``), or decide what a text claims
+(``claims.py``).
 
 Bounds: the number of tokens, and the depth of nesting. Why not latex2sympy or SymPy's parser: DECISIONS.md.
 """
@@ -11,9 +12,9 @@ Bounds: the number of tokens, and the depth of nesting. Why not latex2sympy or S
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from data_tools.translate.expression import FUNCTIONS, Node, number
+from data_tools.translate.expression import Node, number
+from data_tools.translate.latex_arguments import CONSTANTS, FUNCTION_COMMANDS, Arguments, times
 from data_tools.translate.latex_cursor import REFUSED, Reading
-from data_tools.translate.latex_operators import LargeOperators
 from data_tools.translate.latex_tokens import LatexError, Token, expanded, tokens_of
 
 MAX_DEPTH = 40
@@ -21,11 +22,6 @@ MAX_OPEN = 100
 """Things begun inside one another: ``\\sin \\sin \\sqrt …`` nests without brackets."""
 MAX_LEVELS = 120
 """Of a tree, which also grows by what stands behind a value: ``5!!!!``."""
-FUNCTION_COMMANDS = {f"\\{name}": name for name in FUNCTIONS - {"Abs", "sqrt", "root", "binomial", "factorial", "factorial2"}}
-FUNCTION_COMMANDS |= {r"\max": "Max", r"\min": "Min"}
-SEVERAL_ARGUMENTS = {"gcd", "lcm", "Max", "Min"}
-INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
-CONSTANTS = {r"\pi": "pi", r"\infty": "oo"}
 FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceiling"), "|": ("|", "Abs")}
 TIMES = (r"\cdot", r"\times")
 STYLES = (r"\boxed", r"\fbox", r"\mathbf", r"\mathit", r"\underline", r"\displaystyle", r"\framebox", r"\bm", r"\textcolor")
@@ -34,7 +30,6 @@ VARIABLE_LETTERS = set("abcdijklmnrstuvwxyz")
 """A letter of these before a bracket is a factor; any other, like f or P, is a function unless the text says otherwise."""
 
 TOO_DEEP = "too deeply nested"
-BRACKETS = {"(": ")", "[": "]", r"\{": r"\}", "{": "}"}
 
 
 @dataclass(slots=True)
@@ -61,7 +56,7 @@ def parse_latex(latex: str, reading: Reading) -> Parsed:
     return Parsed(node, parser.choices)
 
 
-class _Parser(LargeOperators):
+class _Parser(Arguments):
     def skip_units(self) -> None:
         r"""Pass over words after a value: ``12\text{ cm}^2``."""
         while self.now.kind == "text":
@@ -91,7 +86,7 @@ class _Parser(LargeOperators):
         left = self._factor()
         while True:
             if self._accept(*TIMES):
-                left = _times(left, self._signed_factor())
+                left = times(left, self._signed_factor())
             elif self._accept("/", r"\div"):
                 left = Node("div", (left, self._denominator()))
             elif self._accept(r"\bmod", r"\mod"):
@@ -115,8 +110,8 @@ class _Parser(LargeOperators):
                 if self._reading.mixed_numbers:
                     mixed = Node("add", (last, right))
                     return mixed if left is last else Node("mul", (*left.args[:-1], mixed))
-            return _times(left, right)
-        return _times(left, self._factor())
+            return times(left, right)
+        return times(left, self._factor())
 
     def _signed_factor(self) -> Node:
         if self._accept("-"):
@@ -130,7 +125,7 @@ class _Parser(LargeOperators):
             # 1/2x is read both ways in print.
             self.choices.add("slash_takes_product")
             while self._reading.slash_takes_product and self._starts_factor() and self.now.kind != "number":
-                bottom = _times(bottom, self._factor())
+                bottom = times(bottom, self._factor())
         return bottom
 
     def _starts_factor(self) -> bool:
@@ -277,16 +272,6 @@ class _Parser(LargeOperators):
             words.append(self.take().text.lstrip("\\"))
         return "".join(words)
 
-    def _arguments(self) -> tuple[Node, ...]:
-        opening = self.take().text
-        bars, self._bars = self._bars, 0
-        found = [self.sum()]
-        while self._accept(","):
-            found.append(self.sum())
-        self._expect(BRACKETS[opening])
-        self._bars = bars
-        return tuple(found)
-
     def _bracket(self) -> Node:
         found = self._arguments()
         if len(found) != 1:
@@ -345,31 +330,6 @@ class _Parser(LargeOperators):
             words.append(self.take().text)
         return Node("symbol", (), " ".join(words))
 
-    def _fraction(self) -> Node:
-        if (order := self._derivative_order()) is not None:
-            return order
-        top = self._numerator() if self._integrals else self._script_digit()
-        return Node("div", (top, self._script_digit()))
-
-    def _script_digit(self) -> Node:
-        """Read an argument without braces: ``\\frac12`` has two of one digit."""
-        token = self.now
-        if token.kind == "number" and token.text.isdigit() and len(token.text) > 1:
-            self._tokens[self._at : self._at + 1] = [Token("number", digit) for digit in token.text]
-        return self._number() if self.now.kind == "number" else self._script()
-
-    def _numerator(self) -> Node:
-        """Read a numerator under an integral sign: ``\\frac{dx}{x}`` holds the differential."""
-        if self.now.text != "{":
-            return self._script_digit()
-        self.take()
-        node = number(1) if self._is_differential() else self.sum()
-        if self._is_differential():
-            self.take()
-            self._differential = self.take().text
-        self._expect("}")
-        return node
-
     def _operand(self) -> Node:
         """Read what an operator without closing sign acts on: a product. A sum after it could belong to it or not."""
         node = self._term()
@@ -377,55 +337,3 @@ class _Parser(LargeOperators):
         if self.now.kind == "mark" and self.now.text in ("+", "-") and not bracketed:
             raise LatexError("unclear how far an operator reaches")
         return node
-
-    def _root(self) -> Node:
-        if self.now.text == "[":
-            (degree,) = self._arguments()
-            return Node("call", (self._script_digit(), degree), "root")
-        return Node("call", (self._script_digit(),), "sqrt")
-
-    def _function(self, name: str) -> Node:
-        power: Node | None = None
-        base: Node | None = None
-        while self.now.kind == "mark" and self.now.text in ("^", "_"):
-            if self.take().text == "^":
-                power = self._script()
-            else:
-                base = self._script()
-        if power == Node("neg", (number(1),)) and name in INVERSE:
-            name, power = INVERSE[name], None
-        arguments = self._function_arguments(name)
-        if name == "log":
-            arguments = self._log_arguments(arguments, base)
-            name = "log" if len(arguments) == 2 else "ln"
-        elif base is not None:
-            raise LatexError("subscript of an expression")
-        node = Node("call", arguments, name)
-        return node if power is None else Node("pow", (node, power))
-
-    def _log_arguments(self, arguments: tuple[Node, ...], base: Node | None) -> tuple[Node, ...]:
-        if base is not None:
-            return (*arguments, base)
-        self.choices.add("natural_log")
-        return arguments if self._reading.natural_log else (*arguments, number(10))
-
-    def _function_arguments(self, name: str) -> tuple[Node, ...]:
-        if self.now.text in ("(", "[") and self.now.kind == "mark":
-            found = self._arguments()
-            if len(found) > 1 and name not in SEVERAL_ARGUMENTS:
-                raise LatexError("list, tuple or interval")
-            return found
-        if self.now.text == r"\{" and name in SEVERAL_ARGUMENTS:
-            return self._arguments()
-        # \sin 2x: a product of numbers and symbols, up to the next bracket, function or sign.
-        node = self._factor()
-        while self.now.kind == "letter" and not self._is_differential():
-            node = _times(node, self._factor())
-        if self.now.text == "/" or self.now.text in CONSTANTS:
-            raise LatexError("unclear how far an operator reaches")
-        return (node,)
-
-
-def _times(left: Node, right: Node) -> Node:
-    factors = left.args if left.op == "mul" else (left,)
-    return Node("mul", (*factors, right))
