@@ -93,7 +93,8 @@ def _without(value: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 class RecordFiles:
     """Source of the rows of the files and folders in ``inputs``; of a folder, files with a name like ``pattern``.
 
-    Raises DataError when they cannot be found (see ``find_files``), or their first rows have no such text field.
+    Raises DataError when they cannot be found (see ``find_files``), or their first rows have no such text field; then ``remedy``
+    says what to do, where the verb has one of its own.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class RecordFiles:
         rule: RowRule | None = None,
         rule_settings: dict[str, Any] | None = None,
         choices: frozenset[str] = frozenset(),
+        remedy: str = "",
     ) -> None:
         files = scan_inputs(find_files(inputs, SUFFIXES, pattern), workers)
         # Ids may be made from paths, so the paths as typed belong to what makes two outputs the same.
@@ -122,8 +124,8 @@ class RecordFiles:
         self.inputs = [file.manifest_entry() for file in files]
         self.slices = [RecordSlice(piece, source, text_field, id_field, rule) for file in files for piece in file.slices]
         if self.slices:
-            corpus = "name another --source; record_files takes --text-field"
-            check_text_field(self.slices[0].piece, text_field, *([] if source == NAME else [corpus]))
+            remedy = remedy or ("" if source == NAME else "name another --source; record_files takes --text-field")
+            check_text_field(self.slices[0].piece, text_field, *filter(None, [remedy]))
             if source == NAME and id_field != ID_FIELD:
                 check_id_field(self.slices[0].piece, id_field)
 

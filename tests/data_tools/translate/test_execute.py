@@ -201,6 +201,9 @@ def test_a_folder_without_completions_is_answered_in_one_line(tmp_path, capsys):
     assert cli.main(["execute", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "out")]) == 2
     expected = "mathcoder execute: none of 1 documents has a completion; give a folder from mathcoder translate\n"
     assert capsys.readouterr().err == expected
+    write(tmp_path / "rows.jsonl", [{"id": "a"}])
+    assert cli.main(["execute", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "out")]) == 2
+    assert "no 'text' among id); give a folder from mathcoder translate\n" in capsys.readouterr().err
 
 
 def test_keeping_nothing_is_a_result_too(tmp_path, capsys):
