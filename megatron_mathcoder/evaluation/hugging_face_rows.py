@@ -31,6 +31,8 @@ def hugging_face_rows(name: str) -> Iterator[dict[str, Any]]:
     path, _, rest = name.partition(":")
     config, _, split = rest.partition(":")
     split = split or SPLIT
+    if not path:
+        raise DataError(f"hf:{name}: it names no dataset; write hf:NAME:CONFIG:SPLIT")
     try:
         if not is_saved(Path(path)):
             return iter(datasets.load_dataset(path, config or None, split=split))

@@ -58,6 +58,7 @@ def test_a_class_label_is_a_choice_s_number(datasets, tmp_path: Path) -> None:
     [
         ("folder::validation", r"hf:folder::validation: Unknown split .validation.. Should be one of \['test'\]; write hf:"),
         ("folder:main", "hf:folder:main: BuilderConfig 'main' not found. Available: "),
+        ("", "hf:: it names no dataset; write hf:NAME:CONFIG:SPLIT"),
         ("splits::dev", "hf:splits::dev: it has no split 'dev' among test; write hf:splits::SPLIT"),
     ],
 )
