@@ -164,14 +164,15 @@ def _progress_lines(progress: Progress) -> list[str]:
     lines = [f"  step       {progress.step:,}{of}{loss}"]
     if progress.tokens_per_second is not None:
         mfu = f"MFU {progress.mfu:.1%}" if progress.mfu is not None else "MFU not known, no GPU is named"
-        eta = f", ETA {duration(progress.eta_seconds)}" if progress.eta_seconds is not None else ""
+        eta = f", ETA {duration(progress.eta_seconds)}" if progress.eta_seconds else ""
         lines.append(f"  speed      {progress.tokens_per_second:,.0f} tokens/s, {mfu}{eta}")
     if progress.last_checkpoint is not None and progress.checkpoint_age_seconds is not None:
         lines.append(f"  checkpoint step {progress.last_checkpoint:,}, {duration(progress.checkpoint_age_seconds)} ago")
     else:
         lines.append("  checkpoint none yet")
     if progress.silent_seconds is not None:
-        state = "STALLED" if progress.stalled else "not stalled"
+        at_the_end = "at its last step" if progress.step == progress.steps else "not stalled"
+        state = "STALLED" if progress.stalled else at_the_end
         lines.append(f"  last sign  {duration(progress.silent_seconds)} ago: {state}")
     return lines
 

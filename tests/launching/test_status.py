@@ -67,11 +67,14 @@ def test_a_run_that_has_gone_silent(run: Path, capsys: pytest.CaptureFixture[str
 
 def test_check_asks_a_run_without_jobs_for_its_last_step(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(run), "--check"]) == 1
+    assert "ETA 4 s" in capsys.readouterr().out
     with (run / "metrics.jsonl").open("a") as stream:
         stream.writelines(
             json.dumps({"step": step, "loss": 1.0, "tokens_per_second": 1.0, "seconds": 2.0}) + "\n" for step in (5, 6)
         )
-    assert main(["status", str(run), "--check"]) == 0
+    text = status(run, capsys, "--check")
+    assert "ETA" not in text
+    assert "ago: at its last step" in text
 
 
 @pytest.mark.parametrize(
