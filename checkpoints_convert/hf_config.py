@@ -5,6 +5,7 @@ each key is mapped, declared irrelevant, or refused with a sentence. Does not: u
 whose defaults and spellings change between versions (``rope_theta`` and ``rope_scaling`` of 4 are ``rope_parameters`` in 5).
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -129,8 +130,8 @@ def _rope(given: dict[str, Any]) -> tuple[int, float]:
         raise CheckpointError(
             f"config.json: rope_theta {given.get('rope_theta')!r} and {new.get('rope_theta')!r}; it needs one value"
         )
-    if int(theta) != theta:
-        raise CheckpointError(f"config.json: rope_theta = {theta!r}; Megatron takes whole numbers only")
+    if not (math.isfinite(theta) and theta >= 1 and int(theta) == theta):
+        raise CheckpointError(f"config.json: rope_theta = {theta!r}; Megatron takes whole numbers only, from 1 on")
     if kind == "default":
         return int(theta), 0.0
     for key, value in LLAMA3_ROPE.items():
@@ -138,9 +139,10 @@ def _rope(given: dict[str, Any]) -> tuple[int, float]:
             raise CheckpointError(
                 f"config.json: llama3 rope with {key} = {scaling.get(key)!r}; megatron-core has {value} built in"
             )
-    if scaling.get("factor") is None:
-        raise CheckpointError("config.json: llama3 rope without its factor; get the file again")
-    return int(theta), float(scaling["factor"])
+    factor = scaling.get("factor") or 0
+    if not 1 <= factor < math.inf:
+        raise CheckpointError(f"config.json: llama3 rope with factor = {scaling.get('factor')!r}; it must be at least 1")
+    return int(theta), float(factor)
 
 
 def _check_rope_key(key: str, value: Any) -> None:

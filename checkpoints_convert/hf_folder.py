@@ -83,7 +83,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         raise CheckpointError(f"{path}: missing; {remedy}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON ({error}); get the file again") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: not a JSON object; get the file again")

@@ -55,7 +55,7 @@ def parse_header(header: bytes, path: Path) -> SafetensorsFile:
         entries = json.loads(header[LENGTH.size :], object_pairs_hook=_no_duplicates)
         entries.pop("__metadata__", None)
         tensors = {name: _tensor(name, entry, len(header), path) for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: its safetensors header is broken ({error}); get the file again") from None
     end = len(header)
     for tensor in sorted(tensors.values(), key=lambda tensor: (tensor.blocks[0].offset, tensor.rows)):

@@ -132,6 +132,9 @@ def test_what_a_config_means(config, expected):
         ({"architectures": "LlamaForCausalLM"}, r"architectures LlamaForCausalLM with model_type 'llama'; known are"),
         ({"architectures": None}, r"architectures \[\] with .* another model cannot be imported, and one of these must say so"),
         ({"rope_parameters": "default"}, r"rope_parameters = 'default'; it must be an object"),
+        ({"rope_theta": -1}, r"rope_theta = -1; Megatron takes whole numbers only, from 1 on"),
+        ({"rope_theta": float("inf")}, r"rope_theta = inf; Megatron takes whole numbers only, from 1 on"),
+        ({"rope_scaling": {"rope_type": "llama3", **LLAMA3_ROPE, "factor": -8.0}}, r"factor = -8.0; it must be at least 1"),
         ({"rope_theta": "1e4"}, r"rope_theta = '1e4'; it must be a number"),
         ({"rope_parameters": {"rope_theta": [1e4]}}, r"rope_theta = \[10000.0\]; it must be a number"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, r"rope with partial_rotary_factor = '0.5'"),
@@ -139,7 +142,10 @@ def test_what_a_config_means(config, expected):
             {"rope_parameters": {"full_attention": {"rope_theta": 1e6}}},
             r"rope with full_attention = .*; Megatron's GPT model has",
         ),
-        ({"rope_scaling": {"rope_type": "llama3", **LLAMA3_ROPE, "factor": None}}, r"llama3 rope without its factor"),
+        (
+            {"rope_scaling": {"rope_type": "llama3", **LLAMA3_ROPE, "factor": None}},
+            r"llama3 rope with factor = None; it must be at",
+        ),
         (QWEN2 | {"use_sliding_window": True, "sliding_window": "9"}, r"sliding_window = '9'; it must be a whole number"),
         (QWEN2 | {"layer_types": "full_attention"}, r"layer_types = 'full_attention'; it must be a list"),
         (

@@ -240,6 +240,11 @@ def test_a_diverged_model_is_noticed_both_ways(value, dtype, hf_model, tmp_path)
         (lambda f: shutil.rmtree(f), r"no such folder; give a Hugging Face model folder"),
         (lambda f: (f / "config.json").unlink(), r"config.json: missing; give a Hugging Face model folder"),
         (lambda f: (f / "config.json").write_text("{"), r"config.json: not JSON"),
+        (lambda f: (f / "config.json").write_text("[" * 100_000), r"config.json: not JSON"),
+        (
+            lambda f: (f / "model.safetensors").write_bytes((100_000).to_bytes(8, "little") + b"[" * 100_000),
+            r"model.safetensors: its safetensors header is broken",
+        ),
         (lambda f: (f / "model.safetensors").unlink(), r"no weights; a Hugging Face folder has one of"),
         (lambda f: put(f, "model-q4.gguf"), r"no weights; GGUF files are not read; take the model's safetensors"),
         (lambda f: put(f, "adapter_config.json"), r"no weights; it holds an adapter; merge it into its model first"),
