@@ -18,6 +18,12 @@ _HASHES = re.compile(r"####\s*(.+)")
 _PHRASE = re.compile(
     r"(?:(?:final\s+|correct\s+)?answers?(?:\s+to\s+[^.\n:]{1,80})?\s*(?:is|are|:|=)\s*:?|答案\s*[是为:：])\s*(.+)", re.I
 )
+_HEADING = re.compile(r"^(?:#{1,3}[ \t]*|\*\*)(?:final[ \t]+)?answer\**[ \t]*:?\**[ \t]*\n\s*(.+)", re.I | re.M)
+_END_TOKENS = re.compile(r"(?:(?:</s>|<\|\w{1,20}\|>)\s*)+\Z")
+END_CHARACTERS = 200
+"""At the end of a text, where the tokens that end it are taken off."""
+_CALCULATED = re.compile(r"<<[^<>]*>>")
+"""A calculation as GSM8K notes it, before its result."""
 _ARRAY = re.compile(r"(?:(?:Immutable)?(?:Dense)?Matrix|array)\(\[[^=]*\]\)|\[\s*\[[-\d.eE+\s\[\],/]+\]\s*\]")
 """As SymPy and NumPy print it, on several lines."""
 CLOSING = "I hope it is correct"
@@ -26,12 +32,15 @@ _ERROR = re.compile(r"Traceback \(most recent call last\)|^[^\S\n]*\w*(?:Error|E
 _DELIMITED = r"(?:\$\$?((?:\\.|[^$\\]){1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\])"
 _MATH = re.compile(_DELIMITED, re.S)
 _SEVERAL = re.compile(rf"{_DELIMITED}(?:\s*(?:[,;]|,?\s*(?:and|or)\b)?\s*{_DELIMITED})+", re.S)
+_TELLS = re.compile(r"(?:it|there|he|she|they|we|you)\s.*\.", re.I)
 _VALUE = re.compile(r"[-+]?(?:\\\$|\$|€|£)?\d[\d,]*(?:\.\d+)?(?:\s?\\?%)?(?:/\d+)?")
 
 
 def final_answer(text: str) -> str | None:
     """Return the answer a text states, as it is written, or None when it states none."""
-    text = _TEXT.sub(lambda found: found.group().replace("\n", " "), text.strip())
+    text = text.strip()
+    text = text[:-END_CHARACTERS] + _END_TOKENS.sub("", text[-END_CHARACTERS:]).rstrip()
+    text = _TEXT.sub(lambda found: found.group().replace("\n", " "), text)
     if not text or _ERROR.search(text):
         return None
     if _ARRAY.fullmatch(text):
@@ -40,7 +49,7 @@ def final_answer(text: str) -> str | None:
         return _boxes(text)
     if found := _HASHES.findall(text):
         return str(found[-1]).strip()
-    if found := _PHRASE.findall(text):
+    if found := _PHRASE.findall(text) or _HEADING.findall(text):
         return _statement(found[-1])
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and len(text) <= BARE_CHARACTERS and not _is_sentence(text):
@@ -59,7 +68,10 @@ def _boxes(text: str) -> str | None:
 def _statement(rest: str) -> str:
     """Return what follows "the answer is" up to the end of its sentence."""
     rest, closing, _ = rest.strip().partition(CLOSING)
-    rest = rest.rstrip().removesuffix(".") if closing else rest
+    rest = _CALCULATED.sub("", rest.rstrip().removesuffix(".") if closing else rest)
+    if rest.count("**") % 2:
+        # Of bold print that began before the phrase, or ends behind it.
+        rest = rest.removeprefix("**").removesuffix("**").strip()
     if several := _SEVERAL.match(rest):
         return several.group()
     if math := _MATH.match(rest):
@@ -68,6 +80,8 @@ def _statement(rest: str) -> str:
 
 
 def _is_sentence(text: str) -> bool:
+    if _TELLS.fullmatch(text):
+        return True
     return len(re.findall(r"(?<![\\A-Za-z{])[A-Za-z]{2,}", _TEXT.sub("", text))) > 4
 
 

@@ -17,6 +17,7 @@ _OUTWARD = re.compile(r"(?=\]|.*\[$)([\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])", re.
 """An open interval as some countries write it, ``]2, 5[``."""
 _CHINESE = re.compile(r"(?<=[\d)}%])\s*([\u4e00-\u9fff]+(?:/[\u4e00-\u9fff]+)?)(?=[.,;:]?$)")
 """A unit, or what was counted."""
+_INFIX = re.compile(r"\{([^{}]*)\\(over|choose)(?![A-Za-z])([^{}]*)\}")
 _BAR = re.compile(r"(?<=[\d.])\s*\\(?:bar|dot)\s*(?=\{\d+\})")
 _BASE = re.compile(
     r"(?<=[0-9A-F])\s*(?:_\s*\{?\s*\\text\s*\{\s*(\w+)\s*\}\s*\}?|(?:\\text\s*\{\s*)?(?:in\s+)?base[\s-]*(\w+)\s*\}?)$", re.I
@@ -30,6 +31,7 @@ _COLOUR = re.compile(r"\\(?:text)?color\s*\{[A-Za-z]+\}")
 def in_signs(text: str) -> str:
     """Return the text with LaTeX's sign for what it says in words."""
     text = _COLOUR.sub(" ", _PERCENT.sub(r"\\%", text))
+    text = _INFIX.sub(lambda found: rf"\{'frac' if found[2] == 'over' else 'binom'}{{{found[1]}}}{{{found[3]}}}", text)
     text = _GOES_ON.sub(_repeating, _BAR.sub(r"\\overline", _TIMES_TEN.sub("*", text)))
     text = _PERIOD.sub(r"\1\\overline{\2}", text) if _PERIOD.fullmatch(text) else text
     if outward := _OUTWARD.fullmatch(text):

@@ -267,6 +267,21 @@ def test_no_answer_costs_more_than_a_cpu_second_or_is_right_by_size(name: str) -
         assert all(verdict.status != "right" for verdict in verdicts)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "So.\n\n**Answer:** 42", "x\n**Answer: 42**", "**The answer is 42.**", "Answer: **42**", "text\n### Answer\n42",
+        "a\n**Answer**\n\n42", "## Final Answer:\n\n$42$", "The answer is 42</s>", r"\boxed{42}<|im_end|>",
+        "The answer is <<6*7=42>>42", "答案是42。", "因此答案为 42。", "There are 42 apples.", "It is 42.",
+    ],
+)  # fmt: skip
+def test_an_answer_is_found_in_what_models_write_around_it(text: str) -> None:
+    answer = final_answer(text)
+    assert answer is not None
+    assert compare("42", answer).status == "right"
+    assert compare("43", answer).status == "wrong"
+
+
 def test_long_lists_cost_little_more_than_their_elements() -> None:
     gold, answer = ([form.format(number) for number in range(2, 152)] for form in (r"\sqrt{{{}}}+1", r"1+\sqrt{{{}}}"))
     begin = time.thread_time()
