@@ -39,20 +39,21 @@ class PdfReader:
         """Yield the file's document, or why it is dropped. Raises ValueError for a damaged or protected file."""
         document = open_pdf(Path(file.path).read_bytes())
         try:
-            text, empty = pages_text(document)
+            text, empty, damaged = pages_text(document)
             pages, info = len(document), document.get_metadata_dict()
         finally:
             document.close()
         text = text.replace("\0", "")
-        if empty == pages or not text.strip():
+        if not text.strip():
             yield Dropped(file.name, f"{NO_TEXT}: {pages} pages without text", file.name, 0)
         elif len(text.strip()) < self.min_characters:
             yield Dropped(file.name, f"{TOO_SHORT}: {len(text.strip())} characters", file.name, 0)
         else:
-            yield _document(file, text, pages, empty, info)
+            counts = {"pages": pages, "pages_without_text": empty, "pages_unreadable": damaged}
+            yield _document(file, text, counts, info)
 
 
-def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[str, str]) -> Document:
+def _document(file: SourceFile, text: str, counts: dict[str, int], info: dict[str, str]) -> Document:
     text, skipped = skip_repetitions(text)
     provenance: dict[str, Any] = {"source": NAME, "file": file.name}
     if date := _DATE.match(info.get("CreationDate", "")):
@@ -60,7 +61,7 @@ def _document(file: SourceFile, text: str, pages: int, empty: int, info: dict[st
     if licence := licence_in(text):
         provenance["licence"] = licence
     about = {key.lower(): info[key].strip() for key in ("Title", "Author") if info.get(key, "").strip()}
-    counts = {"pages": pages, "pages_without_text": empty, "repeated_characters_skipped": skipped}
+    counts = counts | {"repeated_characters_skipped": skipped}
     metadata = {"kind": "textbook", **about, **{key: value for key, value in counts.items() if value}}
     return Document(file.name, text.rstrip() + "\n", metadata | {"provenance": provenance})
 

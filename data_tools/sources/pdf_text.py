@@ -131,20 +131,33 @@ def _place(line: Line, x: float, y: float, size: float) -> str | None:
     return None
 
 
-def pages_text(document: Any) -> tuple[str, int]:
-    """Return the text of all pages and how many pages had none. Raises ValueError for a document without pages."""
+def pages_text(document: Any) -> tuple[str, int, int]:
+    """Return the text of all pages, how many of them had none, and how many could not be read.
+
+    Raises ValueError for a document without pages, or without one that can be read.
+    """
     count = len(document)
     if not 0 < count <= MAX_PAGES:
         raise ValueError(f"PDF of {count} pages, not 1 to {MAX_PAGES}")
-    pages: list[list[Line]] = []
-    for index in range(count):
-        page = document[index]
-        pages.append(page_lines(page))
-        page.close()
+    pages = [lines for index in range(count) if (lines := _lines_of_page(document, index)) is not None]
+    if not pages:
+        raise ValueError(f"damaged PDF: none of its {count} pages can be read")
     empty = sum(not lines for lines in pages)
     running = _running_lines(pages)
     body = [_without_running(lines, running) for lines in pages]
-    return "\n\n".join(filter(None, map(_paragraphs, body))), empty
+    return "\n\n".join(filter(None, map(_paragraphs, body))), empty, count - len(pages)
+
+
+def _lines_of_page(document: Any, index: int) -> list[Line] | None:
+    """Return the lines of a page, None when it is damaged."""
+    try:
+        page = document[index]
+        try:
+            return page_lines(page)
+        finally:
+            page.close()
+    except pypdfium2.PdfiumError:
+        return None
 
 
 def _key(line: Line) -> str:

@@ -30,7 +30,8 @@ def test_scripts_of_a_real_book_are_in_their_line(textbook: list[str]) -> None:
 
 def test_pages_are_joined_without_their_headers(shared_data: Path) -> None:
     document = open_pdf((shared_data / "pdf/004-pdflatex-4-pages__pdflatex-4-pages.pdf").read_bytes())
-    text, empty = pages_text(document)
+    text, empty, damaged = pages_text(document)
+    assert damaged == 0
     assert (len(document), empty) == (4, 0)
     assert len(text.split()) > 100
 
@@ -58,6 +59,31 @@ def test_awkward_pdfs_have_a_reason_each(shared_data: Path, tmp_path: Path) -> N
 )
 def test_licences_named_on_the_first_pages(text: str, licence: str) -> None:
     assert licence_in(text) == licence
+
+
+def pdf_with_pages(*kids: str) -> bytes:
+    """Return a PDF whose pages are these objects; only ``3 0 R`` is there."""
+    shown = b"BT /F 12 Tf 20 200 Td (Some words of a page.) Tj ET"
+    objects = [
+        b"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj",
+        f"2 0 obj<</Type/Pages/Count {len(kids)}/Kids[{' '.join(kids)}]>>endobj".encode(),
+        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj",
+        f"4 0 obj<</Length {len(shown)}>>stream\n".encode() + shown + b"\nendstream endobj",
+        b"5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj",
+    ]
+    return b"%PDF-1.4\n" + b"\n".join(objects) + b"\ntrailer<</Root 1 0 R>>\n%%EOF"
+
+
+def test_a_damaged_page_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf_with_pages("3 0 R", "9 0 R"))
+    (tmp_path / "b.pdf").write_bytes(pdf_with_pages("8 0 R", "9 0 R"))
+    given = [str(tmp_path), "--source", "pdf", "--output", str(tmp_path / "o"), "--min-characters", "5", "--workers", "1"]
+    assert run([*given, "--max-reject-fraction", "0.5"]) == 0
+    (kept,) = rows_of(tmp_path / "o/documents")
+    assert kept["text"] == "Some words of a page.\n"
+    assert {name: kept["metadata"][name] for name in ("pages", "pages_unreadable")} == {"pages": 2, "pages_unreadable": 1}
+    (dropped,) = rows_of(tmp_path / "o/dropped")
+    assert dropped["reason"] == "unreadable content: ValueError: damaged PDF: none of its 2 pages can be read"
 
 
 def write_tree(folder: Path, files: dict[str, str]) -> None:
