@@ -78,7 +78,7 @@ def _check_space(partial: Path, needed_bytes: int) -> None:
 
 
 def _move_into_place(partial: Path, target: Path) -> None:
-    replaced = target.with_name(target.name + ".replaced")
+    replaced = target.with_name(f".{target.name}.replaced")
     shutil.rmtree(replaced, ignore_errors=True)
     if target.exists():
         target.rename(replaced)

@@ -27,10 +27,16 @@ job() {
     id=$(sbatch --parsable --job-name="$1" --output="$chain/logs/$1-%a.log" "${wait[@]}" "${@:3}")
     printf '%-14s job %s%s\n' "$1" "$id" "${2:+ after $2}"
 }
+training=("$recipe" --nodes "$nodes" --site "$CLUSTER_ENV" --set run.folder="$chain/train" --set checkpoint.initial="$chain/imported" "$@")
 array=(--array="1-$parts" "${CPU_OPTIONS[@]}" launch/data.sbatch "$chain")
 whole=("${CPU_OPTIONS[@]}" launch/data.sbatch "$chain")
 
 job prepare "" "${array[@]}" prepare "$parts" -- prepare "$raw" --output "$chain/prepared"
+# A wrong RECIPE is refused now, and not when the data is there.
+if ! mathcoder submit "${training[@]}" --after "$id" --dry-run >"$chain/logs/submit"; then
+    scancel "$id"
+    exit 1
+fi
 job dedup "$id" "${whole[@]}" dedup 1 --needs="$chain:prepare/$parts" -- dedup "$chain/prepared" --output "$chain/unique"
 job decontaminate "$id" "${array[@]}" decontaminate "$parts" --needs="$chain:dedup" -- \
     decontaminate "$chain/unique" --benchmarks "$benchmarks" --output "$chain/clean"
@@ -41,8 +47,7 @@ job import-hf "" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" import-hf --
     import-hf "$model" "$chain/imported" --overwrite
 all=$tokens:$id
 
-mathcoder submit "$recipe" --nodes "$nodes" --site "$CLUSTER_ENV" --after "$all" --needs "$chain:tokenize/$parts" \
-    --needs "$chain:import-hf" --set run.folder="$chain/train" --set checkpoint.initial="$chain/imported" "$@" | tee "$chain/logs/submit"
+mathcoder submit "${training[@]}" --after "$all" --needs "$chain:tokenize/$parts" --needs "$chain:import-hf" | tee "$chain/logs/submit"
 train=$(awk '$1 == "job" { print $2 + 0 }' "$chain/logs/submit")
 
 job export-hf "$train" "${CPU_OPTIONS[@]}" launch/convert.sbatch "$chain" export-hf --needs="$chain/train:train" -- \

@@ -71,7 +71,15 @@ def test_the_whole_chain(
     names = {"CLUSTER_ENV": str(site), "PARTS": "2", "NODES": "2", "TOKENIZER": str(tokenizer)}
     names["PATH"] = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     command = ["launch/submit_all.sh", chain, raw, tmp_path / "gsm8k_test.jsonl", model, recipe, evaluation]
-    answer = subprocess.run(command, cwd=ROOT, env=os.environ | names, capture_output=True, text=True, check=False)
+
+    def submit_all(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *options], cwd=ROOT, env=os.environ | names, capture_output=True, text=True, check=False)
+
+    refused = submit_all("--", "--set", "training.stepps=9")
+    assert refused.returncode == 1
+    assert "no such key; did you mean training.steps?" in refused.stderr
+    wait_until(lambda: not slurm("squeue", "--noheader", f"--partition={pair.low}"), "the first job cancelled", 60)
+    answer = submit_all()
     assert answer.returncode == 0, answer.stdout + answer.stderr
     wait_until(lambda: not slurm("squeue", "--noheader", f"--partition={pair.low}"), "all jobs over", 600)
 
