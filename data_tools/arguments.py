@@ -7,6 +7,7 @@ Does not: know a verb's own arguments; each verb's module adds them to its parse
 import argparse
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from data_tools.partial_folder import Part
@@ -31,15 +32,20 @@ def whole_number(text: str) -> int:
     return 0 if text == "0" else positive_int(text)
 
 
-def positive_number(text: str) -> float:
-    """Parse a number above 0, for ``argparse``."""
+def number_where(text: str, allowed: Callable[[float], bool], what: str) -> float:
+    """Parse a number that is ``allowed``, for ``argparse``; of another one it is said that it is not ``what``."""
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        value = math.nan
+    if not allowed(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value
+
+
+def positive_number(text: str) -> float:
+    """Parse a number above 0, for ``argparse``."""
+    return number_where(text, lambda value: 0 < value < math.inf, "a number above 0")
 
 
 def seed(text: str) -> int:
@@ -51,24 +57,12 @@ def seed(text: str) -> int:
 
 def temperature(text: str) -> float:
     """Parse how freely a model draws, 0 or more, for ``argparse``."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
-    return value
+    return number_where(text, lambda value: 0 <= value < math.inf, "a number of 0 or more")
 
 
 def fraction(text: str) -> float:
     """Parse a number from 0 to 1, for ``argparse``."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
+    return number_where(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
 def part(text: str) -> Part:

@@ -7,18 +7,13 @@ Does not: start a sandbox.
 import argparse
 import math
 
+from data_tools.arguments import number_where
 from data_tools.sandbox.walls import DEFAULT_FLOOR, WALLS
 
 
 def seconds(text: str) -> float:
     """Parse a positive, finite number, for ``argparse``."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
+    return number_where(text, lambda value: 0 < value < math.inf, "a number of seconds above 0")
 
 
 def walls(text: str) -> tuple[str, ...]:
