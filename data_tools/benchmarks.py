@@ -11,6 +11,7 @@ its file's name without suffixes.
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -115,7 +116,7 @@ def rows_of(path: Path) -> Iterator[Any]:
             yield json.loads(raw)
             return
         yield from (json.loads(line) for line in raw.split(b"\n") if line.strip())
-    except (ValueError, OSError, EOFError) as error:  # pyarrow's errors are among them
+    except (ValueError, OSError, EOFError, RecursionError, zlib.error) as error:  # pyarrow's errors are among them
         raise DataError(f"benchmark {path.as_posix()!r} cannot be read: {error}; fetch the file again") from None
 
 

@@ -95,6 +95,9 @@ def test_what_a_person_gets_wrong(tmp_path: Path) -> None:
         find_benchmarks([str(tmp_path / "training")])
     (tmp_path / "7.json").write_text(json.dumps({"problem": "Why?", "solution": "So."}, indent=2))
     assert [item.question for item in read_benchmark(tmp_path / "7.json")] == ["Why?"]
-    (tmp_path / "y.json").write_text("[{")
-    with pytest.raises(DataError, match=r"cannot be read: .*; fetch the file again"):
-        read_benchmark(tmp_path / "y.json")
+    damaged = bytearray(gzip.compress(b'{"question": "Why?"}\n' * 99))
+    damaged[12:20] = b"\xff" * 8
+    for name, raw in (("y.json", b"[{"), ("y.jsonl", b"[" * 100_000), ("y.jsonl.gz", damaged), ("z.jsonl.gz", damaged[:9])):
+        (tmp_path / name).write_bytes(raw)
+        with pytest.raises(DataError, match=r"cannot be read: .*; fetch the file again"):
+            read_benchmark(tmp_path / name)
