@@ -151,7 +151,7 @@ def _numeric(value: Value, bindings: Mapping[str, Any]) -> Any:
         return _context.mpc(_context.mpf(known.numerator) / known.denominator)
     arguments = [_numeric(argument, bindings) for argument in value.arguments]
     try:
-        result = _operation(value.name, arguments) if value.name != "power" else _raised(value.arguments[1], *arguments)
+        result = _operation(value.name, arguments) if value.name != "power" else _raised(value, *arguments)
     except (ZeroDivisionError, ValueError, OverflowError, TypeError, mpmath.libmp.NoConvergence) as error:
         raise NoValue(f"{value.name} has no value here") from error
     if value.name in _VANISHING and abs(result) < _context.mpf(10) ** -(DIGITS - 5) < abs(arguments[0]):
@@ -190,11 +190,15 @@ def _total(terms: list[Any]) -> Any:
     return _context.mpc(0) if abs(total) < max(map(abs, terms)) * _context.mpf(10) ** -(DIGITS - 5) else total
 
 
-def _raised(written: Value, base: Any, exponent: Any) -> Any:
-    """Return a power; of a negative number to a fraction with an odd denominator the real one, as of an odd root."""
+def _raised(power: Operation, base: Any, exponent: Any) -> Any:
+    """Return a power; of a variable that is negative to a fraction with an odd denominator the real one, as of an odd root.
+
+    Of a negative number it is the principal one: ``16*(-1)**(1/3)`` is how SymPy prints ``8 + 8i\\sqrt{3}``.
+    """
     if abs(exponent) > MAX_EXPONENT:
         raise NoValue("an exponent is too large")
-    if base.imag == 0 and base.real < 0 and (fraction := exact(written)) is not None and fraction.denominator % 2:
+    fraction = exact(power.arguments[1]) if symbols(power.arguments[0]) else None
+    if base.imag == 0 and base.real < 0 and fraction is not None and fraction.denominator % 2:
         return _power(-base, exponent) * (-1) ** (fraction.numerator % 2)
     return _power(base, exponent)
 

@@ -127,6 +127,7 @@ SAME: dict[str, list[tuple[str, str]]] = {
     "other notations": [
         ("[2,5)", "[2;5["), ("(2,5)", "]2,5["), (r"(-\infty,0)\cup(0,\infty)", r"x\neq 0"), (r"\sqrt[3]{x}", "x^{1/3}"),
         (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "[[1 2]\n [3 4]]"), ("6", r"{4 \choose 2}"), ("0", r"\sin\pi"),
+        (r"8 + 8i\sqrt{3}", "16*(-1)**(1/3)"),
         ("0", r"\cos\frac{\pi}{2}"),
         (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", "Matrix([\n[1, 2],\n[3, 4]])"),
     ],
