@@ -177,7 +177,7 @@ def _outputs(options: argparse.Namespace) -> dict[Path, Source]:
     find_files(options.inputs)
     outputs: dict[Path, Source] = {}
     for name in options.inputs:
-        path = options.output / Path(name).name.split(".")[0]
+        path = options.output / Path(name).absolute().name.split(".")[0]
         if path in outputs:
             raise DataError(f"--each would make {path} of two inputs; give the folders different last names")
         outputs[path] = RecordFiles([name], options.text_field, options.id_field, options.workers)

@@ -180,7 +180,7 @@ def test_clusters_of_copies_of_copies_keep_the_first(pages: list[str]) -> None:
     assert near.kind.tolist() == [0, NEAR]
 
 
-def test_each_input_gets_a_folder_of_its_own(pages: list[str], tmp_path: Path) -> None:
+def test_each_input_gets_a_folder_of_its_own(pages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     write_documents(tmp_path / "b/x.jsonl", [pages[0], pages[1]])
@@ -193,6 +193,9 @@ def test_each_input_gets_a_folder_of_its_own(pages: list[str], tmp_path: Path) -
     assert run(given) == 0
     with pytest.raises(DataError, match=r"--each would make .*o/x of two inputs; give the folders different last names"):
         run([str(tmp_path / "b/x.jsonl"), str(tmp_path / "a/x.jsonl"), "--each", "--output", str(tmp_path / "o")])
+    monkeypatch.chdir(tmp_path / "a")
+    assert run([".", "--each", "--output", str(tmp_path / "here")]) == 0
+    assert len(rows_of(tmp_path / "here/a/documents")) == 3
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
