@@ -28,8 +28,8 @@ MAX_LINE_BYTES = 16 * 2**20
 """A longer line is no document but a damaged or mis-joined file. A tokenizer needs about 50 bytes per byte of one text, so this
 also bounds a worker's memory, below 1 GB."""
 
-MAX_NESTING, WRITABLE_NESTING = 200, 254
-"""Levels of a row that is read, and of one that orjson writes."""
+MAX_NESTING = 200
+"""Levels of a row. orjson writes 254, and a document's row is put into others."""
 
 UNREADABLE_FILE = "unreadable file"
 PARQUET_BATCH_ROWS = 512
@@ -138,7 +138,7 @@ def _parse(line: bytes, line_number: int) -> Row | BadRow:
             return BadRow(line_number, _why_no_json(line, error))
     if not isinstance(value, dict):
         return BadRow(line_number, f"not a JSON object: {type(value).__name__}")
-    if line.count(b"{") + line.count(b"[") > MAX_NESTING and _is_too_deep(value):
+    if _is_deeper(value, MAX_NESTING):
         return BadRow(line_number, f"nested too deeply: over {MAX_NESTING} levels")
     return Row(line_number, value)
 
@@ -163,16 +163,12 @@ def _why_no_json(line: bytes, error: orjson.JSONDecodeError) -> str:
     return f"malformed JSON: {_one_line(error)}"
 
 
-def _is_too_deep(value: dict[str, Any]) -> bool:
-    """Say whether a row has more than ``MAX_NESTING`` levels, and so could not be written once it is a document's metadata."""
-    wrapped: Any = value
-    for _ in range(WRITABLE_NESTING - MAX_NESTING):
-        wrapped = [wrapped]
-    try:
-        orjson.dumps(wrapped)
-    except TypeError:
-        return True
-    return False
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Say whether a row's objects and lists are nested over more than ``levels``; its strings, however long, cost nothing."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
