@@ -74,11 +74,12 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 180.0) 
 
 
 def resume(node: str) -> None:
-    """Take a node that is down or drained back, as soon as Slurm allows it."""
+    """Take a node that is down or drained back, as soon as Slurm allows it; wait until it answers and its last job has gone."""
 
     def is_back() -> bool:
         subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], capture_output=True, check=False)
-        return not re.search(r"State=\w*\+?(DRAIN|DOWN)", slurm("scontrol", "show", "node", node))
+        # An asterisk or a flag (IDLE*, IDLE+COMPLETING …) says what keeps it from a new job.
+        return bool(re.search(r"State=(IDLE|ALLOCATED|MIXED)\s", slurm("scontrol", "show", "node", node)))
 
     wait_until(is_back, f"{node} back", 60)
 

@@ -40,7 +40,8 @@ def test_two_nodes_tp2_dp2(run: Run, losses: Callable[..., list[float]], record_
 
 def test_time_limit(run: Run, whole: list[float], record_property: Record) -> None:
     """USR1 before the limit: save, requeue, go on."""
-    run.submit("--sbatch=--signal=USR1@60", "--set=checkpoint.interval_steps=0")
+    # Ranks are held for up to a minute, in a collective or not, which is no fault of the others'.
+    run.submit("--sbatch=--signal=USR1@60", "--set=checkpoint.interval_steps=0", "--set=parallel.distributed_timeout_minutes=3")
     ranks = run.at_step(3)
     with run.time_limit(1), contextlib.suppress(psutil.NoSuchProcess):  # the signal may be faster
         for rank in ranks:  # so that the run is not over before the signal comes
