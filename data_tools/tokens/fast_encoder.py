@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from data_tools.tokens.tokenizer import EncodeError, FlatIds, Tokenizer, flat, library_errors, not_noted, vocabulary_bytes
 
-CHECKED_CHARACTERS = 2048
+CHECKED_CHARACTERS = 1024
 """Length of a passage that both encode."""
 BEFORE_CHARACTERS = 64
 """Of a passage around a character that is not ASCII: how many characters come before it."""
@@ -72,7 +72,7 @@ class FastEncoder:
 
     def _with_control(self, ids: NDArray[np.uint32], ends: NDArray[np.int64]) -> list[int]:
         """Return the numbers of the texts that have a control id: found by two comparisons, since the ids are neighbours."""
-        if not len(self._control):
+        if not len(self._control) or not len(ids) or ids.max() < self._control[0]:
             return []
         near = np.flatnonzero((ids >= self._control[0]) & (ids <= self._control[-1]))
         hits = near[np.isin(ids[near], self._control)]

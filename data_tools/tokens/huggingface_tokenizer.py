@@ -15,6 +15,11 @@ import tokenizers
 from data_tools.tokens.tokenizer import Tokenizer, library_errors
 from megatron_mathcoder.config.errors import DataError
 
+
+class UnreadVocabularyError(Exception):
+    """What ``tokenizers`` says of a file that it does not take."""
+
+
 BOS_NAMES = ("<|begin_of_text|>", "<s>", "<｜begin▁of▁sentence｜>", "<bos>")
 EOD_NAMES = ("<|end_of_text|>", "</s>", "<｜end▁of▁sentence｜>", "<|endoftext|>", "<eos>")
 
@@ -22,24 +27,15 @@ EOD_NAMES = ("<|end_of_text|>", "</s>", "<｜end▁of▁sentence｜>", "<|endoft
 class HuggingFaceTokenizer(Tokenizer):
     """Tokenizer of a ``tokenizer.json``; ``tokenizer_config.json`` beside it names BOS and EOS.
 
-    Raises DataError: the library cannot read it, or no end-of-document token is known.
+    Raises DataError: no end-of-document token is known.
     """
 
     kind = "huggingface"
 
-    def __init__(self, raw: bytes, content: dict[str, Any], file: Path, eod_token: str | None) -> None:
-        """``content`` is ``raw`` parsed; it is emptied, since both at once would be the most memory that tokenizing takes."""
-        self.control_ids = [token["id"] for token in content.get("added_tokens") or []]
-        ids = (content["model"] or {}).get("vocab") or []
-        self.vocab_size = max([*(ids.values() if isinstance(ids, dict) else [len(ids) - 1]), *self.control_ids], default=-1) + 1
-        content.clear()
-        del ids
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_str(raw.decode())
-        except Exception as error:  # the library raises bare Exception
-            raise DataError(
-                f"tokenizer {file.as_posix()!r} cannot be read by tokenizers {tokenizers.__version__}: {error}"
-            ) from None
+    def __init__(self, vocabulary: tokenizers.Tokenizer, file: Path, eod_token: str | None) -> None:
+        self._tokenizer = vocabulary
+        self.control_ids = list(vocabulary.get_added_tokens_decoder())
+        self.vocab_size = max(vocabulary.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._tokenizer.encode_special_tokens = True
@@ -75,6 +71,14 @@ class HuggingFaceTokenizer(Tokenizer):
         """Return the text of ``ids``, special tokens included."""
         text: str = self._tokenizer.decode([int(token) for token in ids], skip_special_tokens=False)
         return text
+
+
+def read_vocabulary(raw: bytes) -> tokenizers.Tokenizer:
+    """Read a ``tokenizer.json``. Raises UnreadVocabularyError."""
+    try:
+        return tokenizers.Tokenizer.from_buffer(raw)
+    except Exception as error:  # the library raises bare Exception
+        raise UnreadVocabularyError(f"cannot be read by tokenizers {tokenizers.__version__}: {error}") from None
 
 
 def _special_names(config_path: Path) -> dict[str, str | None]:

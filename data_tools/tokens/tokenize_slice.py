@@ -146,8 +146,8 @@ class SliceWriter:
         in_hand.put_down()
         self._batch, self._batch_characters = [], 0
         tokens, lengths = with_markers(ids, ends, self._target.bos_id, self._tokenizer.eod_id, self._dtype)
-        self._tokens_file.write(tokens.tobytes())
-        self._lengths_file.write(lengths.tobytes())
+        self._tokens_file.write(tokens.data)
+        self._lengths_file.write(lengths.data)
         self.documents += len(lengths)
         self.tokens += len(tokens)
 

@@ -152,24 +152,34 @@ def _tokenizer_file(path: Path) -> Path:
 
 def _from_content(raw: bytes, file: Path, eod_token: str | None) -> Tokenizer:
     if raw.lstrip()[:1] == b"{":
-        try:
-            content = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise DataError(f"tokenizer {file.as_posix()!r} is not valid JSON ({error}); name {KINDS}") from None
-        if "model" in content:
-            from data_tools.tokens.huggingface_tokenizer import HuggingFaceTokenizer
-
-            return HuggingFaceTokenizer(raw, content, file, eod_token)
-        if "vocab" in content and "config" in content:
-            from data_tools.tokens.tiktoken_tokenizer import from_tekken
-
-            return from_tekken(content)
-    elif _TIKTOKEN_LINE.match(raw):
+        return _from_json(raw, file, eod_token)
+    if _TIKTOKEN_LINE.match(raw):
         from data_tools.tokens.tiktoken_tokenizer import from_ranks
 
         return from_ranks(raw, file)
-    elif raw:
+    if raw:
         from data_tools.tokens.sentencepiece_tokenizer import SentencePieceTokenizer
 
         return SentencePieceTokenizer(raw, file)
+    raise DataError(f"tokenizer {file.as_posix()!r} is of no known format; name {KINDS}")
+
+
+def _from_json(raw: bytes, file: Path, eod_token: str | None) -> Tokenizer:
+    """Read a ``tokenizer.json``; parse it here only when its library refuses it, since parsing 8 MB takes a tenth of a second."""
+    from data_tools.tokens.huggingface_tokenizer import HuggingFaceTokenizer, UnreadVocabularyError, read_vocabulary
+
+    try:
+        return HuggingFaceTokenizer(read_vocabulary(raw), file, eod_token)
+    except UnreadVocabularyError as error:
+        refused = str(error)
+    try:
+        content = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"tokenizer {file.as_posix()!r} is not valid JSON ({error}); name {KINDS}") from None
+    if "vocab" in content and "config" in content:
+        from data_tools.tokens.tiktoken_tokenizer import from_tekken
+
+        return from_tekken(content)
+    if "model" in content:
+        raise DataError(f"tokenizer {file.as_posix()!r} {refused}")
     raise DataError(f"tokenizer {file.as_posix()!r} is of no known format; name {KINDS}")
