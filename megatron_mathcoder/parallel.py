@@ -19,6 +19,7 @@ from megatron_mathcoder.config.errors import PlatformError
 from megatron_mathcoder.config.schema import ParallelSection
 from megatron_mathcoder.platforms.interface import Platform
 from megatron_mathcoder.platforms.ranks import START_SECONDS, Rank
+from megatron_mathcoder.platforms.transfer import to_device
 
 PIPELINE_SEED_STRIDE = 100
 """Seeds of neighbouring pipeline stages differ by this (megatron-core's own stride), so that stages get different weights."""
@@ -95,14 +96,15 @@ def sequence_chunks(length: int, context_group: dist.ProcessGroup) -> list[tuple
 
 def world_maximum(values: Sequence[float], device: torch.device) -> list[float]:
     """Return the largest of each of ``values`` over all ranks, on all ranks. A collective."""
-    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    tensor = to_device(torch.tensor(values, dtype=torch.float64), device)
     dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
     return tensor.tolist()
 
 
 def world_gather(values: Sequence[float], device: torch.device) -> list[list[float]]:
     """Return every rank's ``values``, in rank order, on all ranks. A collective."""
-    mine = torch.tensor(values, dtype=torch.float64, device=device)
-    gathered = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
-    dist.all_gather(gathered, mine)
-    return [each.tolist() for each in gathered]
+    mine = to_device(torch.tensor(values, dtype=torch.float64), device)
+    gathered = mine.new_empty(dist.get_world_size(), len(values))
+    dist.all_gather(list(gathered), mine)
+    rows: list[list[float]] = gathered.tolist()
+    return rows

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from megatron_mathcoder.dataset.token_stream import Sample
+from megatron_mathcoder.platforms.transfer import to_device
 
 
 class MicroBatch(NamedTuple):
@@ -78,4 +79,4 @@ def _positions(starts: tuple[int, ...], length: int) -> NDArray[np.int64]:
 def _to_tensor(rows: Sequence[NDArray[Any]], shape: BatchShape) -> Tensor:
     whole = np.stack(rows)
     share = np.concatenate([whole[:, begin:end] for begin, end in shape.chunks], axis=1)
-    return torch.from_numpy(share).to(shape.device)
+    return to_device(torch.from_numpy(share), shape.device)

@@ -80,7 +80,7 @@ def adamw_(parameters: Sequence[Parameter], update: Update) -> None:
 def _update_whole(parameters: Sequence[Parameter], update: Update) -> None:
     """Update fp32 masters by torch's fused kernel, and round them to the weights."""
     masters = [each.weight if each.master is None else each.master for each in parameters]
-    step, scale = (torch.tensor(value, device=masters[0].device) for value in (float(update.step), 1 / update.gradient_scale))
+    step, scale = (torch.full((), value, device=masters[0].device) for value in (float(update.step), 1 / update.gradient_scale))
     torch._fused_adamw_(
         masters,
         [each.gradient for each in parameters],

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from megatron_mathcoder.kernels import adamw
 from megatron_mathcoder.kernels.adamw import Parameter, Update
+from megatron_mathcoder.platforms.transfer import to_device
 
 CHUNK = 65536
 """Elements of a program: 8e9 parameters are 122,000 programs and a table of 6 MB."""
@@ -166,4 +167,4 @@ def _table(addresses: tuple[tuple[int, ...], ...], widths: tuple[int, ...], chun
         for each in addresses
         for begin in range(0, each[-1], chunk)
     ]
-    return torch.tensor(rows, dtype=torch.int64).reshape(-1, COLUMNS).to(device)
+    return to_device(torch.tensor(rows, dtype=torch.int64).reshape(-1, COLUMNS), device)

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from megatron_mathcoder.kernels.kernel_set import KernelSet
 from megatron_mathcoder.parallel import sequence_chunks
+from megatron_mathcoder.platforms.transfer import to_device
 
 
 class _Piece(NamedTuple):
@@ -224,7 +225,7 @@ def _pack(starts: tuple[tuple[int, ...], ...], chunks: list[tuple[int, int]], le
     queries, keys = [each.queries for each in pieces], [each.end_key - each.first_key for each in pieces]
 
     def ends(lengths: list[int]) -> Tensor:
-        return torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32, device=device)
+        return to_device(torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32), device)
 
     return Packing(pieces, ends(queries), ends(keys), max(queries), max(keys))
 

@@ -26,6 +26,7 @@ from megatron_mathcoder.kernels.kernel_set import KernelSet
 from megatron_mathcoder.kernels.linear_cross_entropy import VocabularyShare, linear_cross_entropy
 from megatron_mathcoder.model.attention import DocumentBounds
 from megatron_mathcoder.model.layer_spec import block_spec
+from megatron_mathcoder.platforms.transfer import to_device
 from megatron_mathcoder.platforms.weight_gradient_registration import register_weight_gradient
 
 
@@ -66,7 +67,9 @@ class CausalLM(GPTModel):
         """
         if position_ids is None:
             position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
-        angles = position_ids.t()[:, :, None] * self.rotary_embedding.inv_freq.to(position_ids.device)
+        # Neither a parameter nor a buffer, which bf16 would round: it stays on the CPU until it is used.
+        self.rotary_embedding.inv_freq = to_device(self.rotary_embedding.inv_freq, position_ids.device)
+        angles = position_ids.t()[:, :, None] * self.rotary_embedding.inv_freq
         bounds = packed_seq_params or DocumentBounds.one_document(len(input_ids))
         bounds = replace(bounds, cosine=angles.cos(), sine=angles.sin())
         output: Tensor = super().forward(input_ids, None, attention_mask, labels=labels, packed_seq_params=bounds)

@@ -5,7 +5,6 @@ norm, and by the update that clips it), and the fields of megatron-core's optimi
 Does not: compute the update (``kernels/``), or divide it among ranks; megatron-core's ``DistributedOptimizer`` does.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -152,8 +151,8 @@ def build_optimizer(
     return optimizer
 
 
-def gradient_norm(optimizer: MegatronOptimizer, device: torch.device) -> float:
-    """Return the norm of the prepared gradients of all ranks, fp32, each read once; a collective.
+def gradient_norm(optimizer: MegatronOptimizer, device: torch.device) -> Tensor:
+    """Return the norm of the prepared gradients of all ranks, fp32 [], each read once, without waiting for it; a collective.
 
     Which of them count, when several ranks hold the same weight, is megatron-core's knowledge. Its own norm waits for the GPU
     after every tensor where there is no apex.
@@ -162,14 +161,17 @@ def gradient_norm(optimizer: MegatronOptimizer, device: torch.device) -> float:
     norms = torch._foreach_norm(gradients) if gradients else [torch.zeros((), device=device)]
     square = torch.stack(list(norms)).square().sum()
     dist.all_reduce(square, group=optimizer.get_grad_stats_parallel_group())
-    return math.sqrt(square.item())
+    return square.sqrt()
 
 
-def clip_gradients(optimizer: MegatronOptimizer, grad_norm: float) -> None:
-    """Have the next step scale the gradients down to the recipe's norm where it reads them."""
+def scale_gradients(optimizer: MegatronOptimizer, grad_norm: float, num_tokens: float) -> None:
+    """Have the next step divide the gradients by the tokens they are sums over, and clip them, where it reads them.
+
+    ``grad_norm`` is that of the divided gradients; they are scaled down to the recipe's.
+    """
     for each in _with_parameters(optimizer):
-        if each.config.clip_grad > 0.0:
-            each.optimizer.gradient_scale = min(1.0, each.config.clip_grad / (grad_norm + CLIP_EPS))
+        clip = each.config.clip_grad / (grad_norm + CLIP_EPS) if each.config.clip_grad > 0.0 else 1.0
+        each.optimizer.gradient_scale = min(1.0, clip) / num_tokens
 
 
 def _with_parameters(optimizer: MegatronOptimizer) -> list[MegatronOptimizer]:

@@ -1,6 +1,8 @@
 """One optimizer step, and one forward pass without it.
 
-Decides: the loss (sum over unmasked tokens of all ranks divided by their number) and the order of a step's parts.
+Decides: the loss (sum over unmasked tokens of all ranks divided by their number), the order of a step's parts, and that the CPU
+waits for the device once between the first micro-batch and the update, for the numbers by which a step is judged.
+Gradients are sums over tokens until the update reads them: dividing them before is a pass over all of them.
 Does not: choose data, log, or save.
 """
 
@@ -22,7 +24,7 @@ from megatron_mathcoder.config.schema import DatasetSection, TrainingSection
 from megatron_mathcoder.dataset.batch import MicroBatch
 from megatron_mathcoder.model.attention import DocumentBounds
 from megatron_mathcoder.platforms.interface import Platform
-from megatron_mathcoder.trainer.optimizer import clip_gradients, gradient_norm
+from megatron_mathcoder.trainer.optimizer import gradient_norm, scale_gradients
 from megatron_mathcoder.trainer.step_time import StepClock, StepSeconds
 
 BatchFactory = Callable[[], Iterator[MicroBatch]]
@@ -82,13 +84,14 @@ class StepRunner:
         for chunk in self._chunks:
             chunk.zero_grad_buffer()
         optimizer.zero_grad()
-        loss = self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=False))
-        self._clock.loss_known()
+        total, tokens = self._loss_and_tokens(self._forward_backward(batches, num_microbatches, forward_only=False))
+        self._clock.loss_summed()
         optimizer.prepare_grads()
-        grad_norm = gradient_norm(optimizer, self._device)
+        norm = gradient_norm(optimizer, self._device)
+        loss, grad_norm, num_tokens = torch.stack((total / tokens, norm / tokens, tokens)).tolist()
         skipped = judge(loss, grad_norm)
         if not skipped:
-            clip_gradients(optimizer, grad_norm)
+            scale_gradients(optimizer, grad_norm, num_tokens)
             optimizer.step_with_ready_grads()
         return StepResult(loss, grad_norm, skipped, self._clock.stop())
 
@@ -98,7 +101,8 @@ class StepRunner:
             chunk.eval()
         try:
             with torch.no_grad():
-                return self._mean_loss(self._forward_backward(batches, num_microbatches, forward_only=True))
+                total, tokens = self._loss_and_tokens(self._forward_backward(batches, num_microbatches, forward_only=True))
+                return (total / tokens).item()
         finally:
             for chunk in self._chunks:
                 chunk.train()
@@ -110,21 +114,22 @@ class StepRunner:
             forward_only=forward_only,
         )
 
-    def _finalize_gradients(self, *arguments: Any, **options: Any) -> None:
+    def _finalize_gradients(self, chunks: list[torch.nn.Module], _num_tokens: Tensor, **options: Any) -> None:
+        """Reduce gradients over ranks; without the number of tokens they are not divided by it."""
         self._clock.gradients_complete()
         # Alone, a rank's sum is its own: an all-reduce of one does nothing, where gloo's reduce-scatter copies every gradient.
         alone = {"force_all_reduce": True} if self._groups.dp_cp.size() == 1 else {}
-        finalize_model_grads(*arguments, **(options | alone))
+        finalize_model_grads(chunks, **(options | alone))
 
-    def _mean_loss(self, losses: list[dict[str, Tensor]]) -> float:
-        """Sum over micro-batches and data-parallel ranks on the last stage, then tell the other stages."""
+    def _loss_and_tokens(self, losses: list[dict[str, Tensor]]) -> Tensor:
+        """Sum both, fp64, over micro-batches and data-parallel ranks on the last stage, then tell the other stages."""
         total = torch.zeros(2, dtype=torch.float64, device=self._device)
         for row in losses:
             total += row["sum_and_tokens"]
         dist.all_reduce(total, group=self._groups.dp_cp)
         last_stage = dist.get_process_group_ranks(self._groups.pp)[-1]
         dist.broadcast(total, src=last_stage, group=self._groups.pp)
-        return (total[0] / total[1]).item()
+        return total
 
 
 def _forward_step(batches: Iterator[MicroBatch], chunk: torch.nn.Module) -> tuple[Tensor, Callable[..., Any]]:
@@ -139,8 +144,8 @@ def _forward_step(batches: Iterator[MicroBatch], chunk: torch.nn.Module) -> tupl
 def _loss(loss_mask: Tensor, token_losses: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Return the sum of unmasked token losses, their number, and both for the log.
 
-    Three values make megatron-core divide by the number of tokens of all ranks; with two it would average averages, and
-    multiply by the context-parallel size.
+    Of three values megatron-core leaves the first as it is; with two it would average averages, and multiply by the
+    context-parallel size.
     """
     total = (token_losses.float() * loss_mask).sum()
     tokens = loss_mask.sum()

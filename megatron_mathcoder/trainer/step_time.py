@@ -25,9 +25,10 @@ class StepSeconds(NamedTuple):
     """The parts of one step on this rank; they add up to the whole."""
 
     data: float
-    """Reading and moving micro-batches, all of it waited for."""
+    """Reading micro-batches and queueing their copies. Where work is queued, it goes on meanwhile: then only the first is waited
+    for, and what a device lacks shows in ``forward_backward``."""
     forward_backward: float
-    """Until the loss of all ranks is known; holds the waiting for other ranks."""
+    """Until the loss of all ranks is summed, as the device counts; holds the waiting for other ranks."""
     optimizer: float
     """Norm, clipping, update."""
     own: float
@@ -52,7 +53,8 @@ class StepClock:
         self._platform = platform
         self._begin: Any = None
         self._gradients: Any = None
-        self._started = self._loss_known = self._data = 0.0
+        self._loss: Any = None
+        self._started = self._data = 0.0
 
     def start(self) -> None:
         """Begin a step; nothing of the one before is queued any more."""
@@ -75,17 +77,18 @@ class StepClock:
         """This rank has differentiated its last micro-batch; from here on it waits for others."""
         self._gradients = self._platform.mark()
 
-    def loss_known(self) -> None:
+    def loss_summed(self) -> None:
         """All ranks have differentiated."""
-        self._loss_known = time.perf_counter()
+        self._loss = self._platform.mark()
 
     def stop(self) -> StepSeconds:
         """End the step."""
         self._platform.synchronize()
+        until_loss = self._platform.seconds_between(self._begin, self._loss)
         return StepSeconds(
             data=self._data,
-            forward_backward=self._loss_known - self._started - self._data,
-            optimizer=time.perf_counter() - self._loss_known,
+            forward_backward=until_loss - self._data,
+            optimizer=time.perf_counter() - self._started - until_loss,
             own=self._platform.seconds_between(self._begin, self._gradients),
         )
 

@@ -42,7 +42,7 @@ def our_step(
     from megatron_mathcoder.kernels.kernel_set import choose_kernels
     from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
     from megatron_mathcoder.model.transformer_config import build_transformer_config
-    from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.parallel import process_groups, sequence_chunks
     from megatron_mathcoder.trainer.optimizer import build_optimizer
     from megatron_mathcoder.trainer.step import StepRunner
 
@@ -58,15 +58,17 @@ def our_step(
         group["lr"] = config.optimizer.lr
     runner = StepRunner(chunks, transformer, groups, platform, config.dataset, config.training)
     ids = token_batches(config, platform.device)
+    whole, length = config.dataset.seq_length, config.dataset.seq_length // documents
+    ranges = [torch.arange(begin, end, device=platform.device) for begin, end in sequence_chunks(whole, groups.cp)]
+    here = torch.cat(ranges)
 
     def batches() -> Iterator[MicroBatch]:
         for _ in range(num_microbatches(config)):
             tokens = next(ids)
-            mask = torch.ones(tokens[:, 1:].shape, device=platform.device)
-            length = mask.shape[1] // documents
-            positions = torch.arange(length, device=platform.device).repeat(documents).expand_as(mask)
-            starts = tuple(range(0, mask.shape[1], length))
-            yield MicroBatch(tokens[:, :-1], tokens[:, 1:], mask, positions, (starts,) * len(tokens))
+            mask = torch.ones(len(tokens), len(here), device=platform.device)
+            positions = (here % length).expand_as(mask)
+            starts = (tuple(range(0, whole, length)),) * len(tokens)
+            yield MicroBatch(tokens[:, here], tokens[:, here + 1], mask, positions, starts)
 
     return lambda: runner.train(batches, num_microbatches(config), optimizer, lambda loss, grad_norm: "").loss
 
@@ -133,10 +135,12 @@ def draw_weights(network: Any, config: RunConfig) -> None:
 
 
 def token_batches(config: RunConfig, device: Any) -> Iterator[Any]:
-    """Yield the same random token ids [micro_batch_size, seq_length + 1] to all."""
+    """Yield the same random token ids [micro_batch_size, seq_length + 1] to all, without waiting for a GPU."""
     import torch
+
+    from megatron_mathcoder.platforms.transfer import to_device
 
     generator = torch.Generator().manual_seed(1)
     shape = (config.training.micro_batch_size, config.dataset.seq_length + 1)
     while True:
-        yield torch.randint(config.model.vocab_size, shape, generator=generator).to(device)
+        yield to_device(torch.randint(config.model.vocab_size, shape, generator=generator), torch.device(device))

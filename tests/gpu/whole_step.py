@@ -4,7 +4,8 @@ Decides: that tensors have a size and no memory (torch's device ``meta``), that 
 (``tests/kernels/machine_code.py``), and that collectives do nothing: this is the first rank, and there is no other. What its
 tensors would hold is counted.
 Does not: compute. A number that is asked of a tensor is 1, so the loss says nothing.
-Prints bytes held and planned, calls of the attention kernel, and what the compiler made of each kernel, as JSON.
+Prints bytes held and planned, how often the second step would wait for a GPU, calls of the attention kernel, and what the
+compiler made of each kernel, as JSON.
 """
 
 import argparse
@@ -27,11 +28,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from megatron_mathcoder.config.batch import model_parallel_size
 from megatron_mathcoder.kernels import kernel_set
 from megatron_mathcoder.platforms import cuda_standin, select
 from megatron_mathcoder.platforms.cpu import CpuPlatform
 
 DEVICE = torch.device("meta")
+COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+WAITS: Counter[str] = Counter()
+"""How often the CPU would wait for a GPU: for a number of a tensor, or for a copy that is not queued."""
 
 
 class MetaPlatform(CpuPlatform):
@@ -45,7 +50,7 @@ class MetaPlatform(CpuPlatform):
 
 
 class Held(TorchDispatchMode):
-    """Counts operators, and the bytes of all memory that tensors made under it hold."""
+    """Counts operators, the bytes of all memory that tensors made under it hold, and copies for which a GPU would be waited."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +61,8 @@ class Held(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = function(*args, **(kwargs or {}))
         self.calls[str(function)] += 1
+        if function in COPIES and _waited_for(*args, made, **(kwargs or {})):
+            WAITS["copy"] += 1
         for each in tree_leaves(made):
             if isinstance(each, Tensor) and each.is_meta:
                 self._add(each.untyped_storage())
@@ -72,6 +79,38 @@ class Held(TorchDispatchMode):
         self.now -= size
 
 
+def _waited_for(*tensors: Any, non_blocking: bool = False, **_options: Any) -> bool:
+    """Whether a copy, of these arguments and this result, is one between devices that holds the CPU."""
+    devices = {each.device for each in tensors if isinstance(each, Tensor)}
+    return len(devices) > 1 and not (non_blocking or any(each is True for each in tensors))
+
+
+def _counted(name: str, answer: Any) -> Any:
+    """Return a method of ``Tensor`` that answers for tensors without memory, and counts how often a number was asked of them."""
+    real = getattr(Tensor, name)
+
+    def method(tensor: Tensor) -> Any:
+        if not tensor.is_meta:
+            return real(tensor)
+        if name != "data_ptr":
+            WAITS[name] += 1
+        return answer(tensor)
+
+    return method
+
+
+def _counted_factory(real: Any) -> Any:
+    """Return ``torch.tensor``, which copies numbers to a GPU and waits until they are there."""
+
+    def factory(*arguments: Any, **options: Any) -> Tensor:
+        made: Tensor = real(*arguments, **options)
+        if made.is_meta:
+            WAITS["tensor"] += 1
+        return made
+
+    return factory
+
+
 def answer_for_meta() -> None:
     """Answer what has no answer without memory, and let megatron-core take ``meta`` for its GPU."""
     cuda_standin._CPU = DEVICE
@@ -79,13 +118,14 @@ def answer_for_meta() -> None:
         cuda_standin._CUDA_TYPE_NAMES[name.replace("torch.", "torch.meta.")] = answer
     answers = {
         "item": lambda _tensor: 1.0,
+        "tolist": lambda tensor: torch.ones(tensor.shape).tolist(),
         "__bool__": lambda _tensor: True,
         # Memory of a GPU begins on multiples of 512 bytes.
         "data_ptr": lambda tensor: tensor.storage_offset() * tensor.element_size(),
     }
+    torch.tensor = _counted_factory(torch.tensor)
     for name, answer in answers.items():
-        real = getattr(Tensor, name)
-        setattr(Tensor, name, lambda self, real=real, answer=answer: answer(self) if self.is_meta else real(self))
+        setattr(Tensor, name, _counted(name, answer))
     kernel_set._accumulate_in_fp32_ = add_in_fp32
     select.select_platform = meta_platform
 
@@ -147,17 +187,19 @@ def take_steps(model: str, ranks: int, overrides: list[str]) -> dict[str, Any]:
     answer_for_other_ranks(ranks)
     shape = {"1.2B": gpu_models.SMALL, "8B": gpu_models.LARGE}[model]
     config = gpu_models.recipe(Bench("cpu", False, Path()), shape, *overrides)
-    parallel, after = config.parallel, []
-    data_parallel = ranks // (parallel.tensor_model_parallel_size * parallel.pipeline_model_parallel_size)
+    after = []
+    data_parallel = ranks // model_parallel_size(config.parallel)
     with ExitStack() as stack, Held() as held:
         step = our_step(config, stack)
         for _ in range(2):
+            WAITS.clear()
             step()
             after.append(held.now)
         attention = sum(count for name, count in held.calls.items() if name.startswith("torch_attn._varlen_attn."))
     return {
         "held": held.peak,
         "after_each_step": after,
+        "waits": dict(WAITS),
         "planned": stage_memory(config, data_parallel, num_microbatches(config), stage=0).peak,
         "attention_calls": attention,
         "kernels": [each._asdict() for each in compiler.kernels],
@@ -167,7 +209,7 @@ def take_steps(model: str, ranks: int, overrides: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="training steps at their real size, without a GPU")
     parser.add_argument("model", choices=("1.2B", "8B"))
-    parser.add_argument("--ranks", type=int, default=1, help="of the run; context-parallel ones are not known here")
+    parser.add_argument("--ranks", type=int, default=1, help="of the run")
     parser.add_argument("--set", action="append", default=[], metavar="key=value")
     options = parser.parse_args()
     os.environ.pop("TRITON_INTERPRET", None)  # read when triton is imported
