@@ -7,28 +7,22 @@ Does not: decode (the language model does), run code (``tool_use``), or grade.
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from data_tools.arguments import positive_int, seed, temperature
-from data_tools.inputs import InputSlice, find_files
 from data_tools.llm.interface import LanguageModel, Request, Sampling
 from data_tools.progress import CountProgress
-from data_tools.rows import BadRow, RowReader
 from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.inference.language_models import open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog, read_log
+from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended, read_log
+from megatron_mathcoder.inference.problems import PROBLEM_FIELDS, check_ids, read_problems
 from megatron_mathcoder.inference.tool_format import FORMATS
 from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory, replay, trajectory_from_row
 from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH
-
-PROBLEM_FIELDS = ("prompt", "question", "problem")
 
 
 def run(argv: list[str]) -> int:
@@ -121,57 +115,18 @@ def _solve_file(loop: ToolLoop, problems: list[tuple[str, str]], arguments: argp
     settings = {"model": loop.model.name, "format": arguments.format, "rounds": loop.rounds, "execute": arguments.execute}
     settings |= {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature, "seed": arguments.seed}
     with PredictionLog(arguments.output) as log:
-        _check_same_settings(log, settings)
+        log.check_settings(settings)
         left = [problem for problem in problems if problem[0] not in log.rows]
         with CountProgress("generate", len(problems), "problems", len(problems) - len(left)) as progress:
             for done, trajectory in enumerate(loop.run(left), 1):
                 log.append(trajectory.to_row() | {"settings": settings})
                 progress.show(done)
-        ends = [log.rows[problem[0]]["ended"] for problem in problems]
+        rows = [log.rows[name] for name, _ in problems]
+    ends = [row["ended"] for row in rows]
     counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
     print(f"{arguments.output}: {len(ends)} trajectories: {counts}")
+    check_some_ended(rows)
     return 0
-
-
-def _check_same_settings(log: PredictionLog, settings: dict[str, Any]) -> None:
-    for row in log.rows.values():
-        before = row.get("settings", {})
-        if differing := [key for key in settings if before.get(key) != settings[key]]:
-            key = differing[0]
-            raise ConfigError(
-                f"{log.path}: its rows have {key} = {before.get(key)!r}, this run {settings[key]!r}; name another --output"
-            )
-
-
-def check_ids(names: Iterable[str]) -> None:
-    """Raise DataError when an id comes twice: results are found again by it."""
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"problem {twice[0]!r} comes twice; give each problem an id of its own")
-
-
-def read_problems(path: str) -> Iterator[tuple[str, str]]:
-    """Yield (id, text) of each row of a file, as ``read_rows`` does."""
-    yield from ((name, text) for name, text, _ in read_rows(path))
-
-
-def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield (id, text, row) of each row of a file; the id is the line's number where a row has none.
-
-    Raises DataError: a row cannot be read or has no problem, or there is no row.
-    """
-    number = 0
-    for name in find_files([path]):
-        size = Path(name).stat().st_size
-        for row in RowReader(InputSlice(name, 0, size, 1, size)):
-            if isinstance(row, BadRow):
-                raise DataError(f"{name}:{row.line}: {row.reason}; mend the row or take it out")
-            text = next((row.value[field] for field in PROBLEM_FIELDS if isinstance(row.value.get(field), str)), None)
-            if text is None:
-                raise DataError(f"{name}:{row.line}: no {', '.join(PROBLEM_FIELDS)} in the row; name the problem's text so")
-            number += 1
-            yield str(row.value.get("id", row.line)), text, row.value
-    if not number:
-        raise DataError(f"{path}: no problem in it; name JSONL rows with {', '.join(PROBLEM_FIELDS)}")
 
 
 def _replay(arguments: argparse.Namespace) -> int:

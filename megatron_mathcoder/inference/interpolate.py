@@ -24,10 +24,9 @@ from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
-from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.inference.generate import read_problems
 from megatron_mathcoder.inference.language_models import open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog
+from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended
+from megatron_mathcoder.inference.problems import read_problems
 
 PROMPT = """Here are two mathematics problems. The first is easy, the second is hard.
 
@@ -58,8 +57,7 @@ def run(argv: list[str]) -> int:
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature)
     with open_model(arguments.model) as model, PredictionLog(arguments.output / "replies.jsonl") as log:
         settings = {"model": model.name, "seed": arguments.seed, "temperature": arguments.temperature}
-        if other := [row for row in log.rows.values() if row["settings"] != settings]:
-            raise ConfigError(f"{log.path}: its rows have {other[0]['settings']}, this run {settings}; name another --output")
+        log.check_settings(settings)
         left = {name: pair for name, pair in pairs.items() if name not in log.rows}
         with CountProgress("interpolate", len(pairs), "problems", len(pairs) - len(left)) as progress:
             requests = _requests(left, sampling, arguments.seed, is_chat=arguments.model.startswith("http"))
@@ -73,6 +71,7 @@ def run(argv: list[str]) -> int:
         f"{arguments.output}: {funnel['replies']} replies = {funnel['problems']} problems + {funnel['dropped']} dropped"
         + (f" ({reasons})" if reasons else "")
     )
+    check_some_ended(log.rows.values())
     return 0
 
 

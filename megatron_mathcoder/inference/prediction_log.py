@@ -3,12 +3,13 @@
 Decides: a row counts when its whole line is in the file; half a line at the end, which a kill can leave, is cut off before the
 next row is written. Rows are found again by ``id``, so a resumed run repeats and loses nothing. A row that says its work failed
 (``ended`` is ``failed``: a server that gave up, a sandbox that did not start) is taken out when a run goes on, and done again.
-One run writes a log at a time.
-Does not: know what a row means.
+One run writes a log at a time, and one with other ``settings`` than its rows does not go on with it.
+Does not: know what else is in a row.
 """
 
 import fcntl
 import os
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -16,7 +17,7 @@ from typing import IO, Any, Self
 import orjson
 
 from data_tools.parts import atomic_file
-from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.config.errors import ConfigError, DataError
 
 Row = dict[str, Any]
 
@@ -44,6 +45,16 @@ class PredictionLog:
             raise
         self.rows: dict[str, Row] = {row["id"]: row for _, row in found}
 
+    def check_settings(self, settings: Row, may_differ: Collection[str] = ()) -> None:
+        """Raise ConfigError when a row's ``settings`` are not these; what ``may_differ`` has no part in a row's content."""
+        for row in self.rows.values():
+            before = row.get("settings", {})
+            if other := [key for key in settings if key not in may_differ and before.get(key) != settings[key]]:
+                raise ConfigError(
+                    f"{self.path}: its rows have {other[0]} = {before.get(other[0])!r}, this run {settings[other[0]]!r}; "
+                    "name another --output"
+                )
+
     def append(self, row: Row) -> None:
         """Write a row and flush it, so that only a crash of the machine can lose it."""
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
@@ -61,6 +72,13 @@ class PredictionLog:
 def read_log(path: Path) -> dict[str, Row]:
     """Return the rows of a log by their ids, those that failed too. The file stays as it is, and may be growing."""
     return {row["id"]: row for _, row in _whole_rows(path)}
+
+
+def check_some_ended(rows: Collection[Row]) -> None:
+    """Raise DataError when all rows say that their work failed: then what they share is to be mended, not a problem."""
+    if rows and all(row["ended"] == "failed" for row in rows):
+        why = next(iter(rows))["error"] or "without a reason"
+        raise DataError(f"all {len(rows)} failed, the first so: {why}; mend that, then run the same command")
 
 
 def _open_alone(path: Path) -> IO[bytes]:

@@ -29,9 +29,9 @@ from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.inference.generate import check_ids, read_rows
 from megatron_mathcoder.inference.language_models import open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog
+from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended
+from megatron_mathcoder.inference.problems import check_ids, read_rows
 from megatron_mathcoder.inference.tool_format import Lce
 from megatron_mathcoder.inference.tool_use import ToolLoop
 
@@ -63,6 +63,7 @@ def run(argv: list[str]) -> int:
         f"{arguments.output}: {funnel['problems']} problems = {funnel['solutions']} solutions + {funnel['dropped']} dropped"
         + (f" ({reasons})" if reasons else "")
     )
+    check_some_ended(log.rows.values())
     return 0
 
 
@@ -108,7 +109,7 @@ def _sample_all(problems: Sequence[Problem], arguments: argparse.Namespace, log:
         model = stack.enter_context(open_model(arguments.model))
         settings = {"model": model.name, "samples": arguments.samples, "rounds": arguments.rounds, "seed": arguments.seed}
         settings |= {"temperature": arguments.temperature, "max_new_tokens": arguments.max_new_tokens}
-        _check_same(log, settings)
+        log.check_settings(settings, may_differ=("samples",))
         there = sum(f"{each.id}/{number}" in log.rows for each in problems for number in range(arguments.samples))
         progress = CountProgress("solve", len(problems) * arguments.samples, "samples", there)
         stack.enter_context(progress)
@@ -128,13 +129,6 @@ def _sample_all(problems: Sequence[Problem], arguments: argparse.Namespace, log:
                 done += 1
                 progress.show(done)
     return settings
-
-
-def _check_same(log: PredictionLog, settings: dict[str, Any]) -> None:
-    for row in log.rows.values():
-        if differing := [key for key in settings if key != "samples" and row["settings"].get(key) != settings[key]]:
-            before, now = row["settings"].get(differing[0]), settings[differing[0]]
-            raise ConfigError(f"{log.path}: its rows have {differing[0]} = {before!r}, this run {now!r}; name another --output")
 
 
 def publish(problems: Sequence[Problem], samples: int, rows: dict[str, dict[str, Any]], output: Path) -> dict[str, Any]:

@@ -103,8 +103,9 @@ def _start(arguments: argparse.Namespace) -> Start:
 
 def _attempt(arguments: argparse.Namespace, log: AttemptLog) -> int:
     start = _start(arguments)
-    recorded = _written(log, start)
+    # First: a command that cannot be started is no attempt, and leaves no row that nothing ends.
     ranks = Ranks(arguments.command, arguments.folder, arguments.stall_minutes * 60)
+    recorded = _written(log, start)
     status = ranks.wait()
     why = slurm.why_ending(start.job) if status else ""
     facts = Facts(

@@ -65,6 +65,15 @@ class Scripted:
             yield Reply(request=request, outcome="ok", choices=(choice,))
 
 
+class Refusing:
+    """A language model that answers nothing, as a server does that is gone."""
+
+    name = "refusing"
+
+    def complete(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        yield from (Reply(request=request, outcome="dead", error="no connection") for request in requests)
+
+
 def _stopped(text: str, request: Request) -> str:
     """Cut a text at the first stop string, as a server does."""
     sampling = request.sampling

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from data_tools.llm.interface import Choice
+from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.inference import interpolate
-from tests.inference.conftest import Scripted
+from tests.inference.conftest import Refusing, Scripted
 
 EASY = [f"Tom has {number} apples and eats two of them every day. How long do they last?" for number in (10, 20)]
 HARD = ["Find all integers n for which n squared plus n plus one is a perfect square."]
@@ -72,6 +73,19 @@ def test_replies_that_are_there_are_not_asked_for_again(command: list[str], tmp_
     before = log.read_bytes()
     interpolate.run(command)
     assert log.read_bytes() == before
+
+
+def test_other_settings_are_refused(command: list[str]) -> None:
+    interpolate.run(command)
+    with pytest.raises(ConfigError, match=r"its rows have temperature = 1\.0, this run 0\.5; name another --output"):
+        interpolate.run([*command, "--temperature", "0.5"])
+
+
+def test_a_model_that_answers_nothing_is_an_error(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpolate, "open_model", lambda _name: nullcontext(Refusing()))
+    with pytest.raises(DataError, match="all 5 failed, the first so: no connection; mend that, then run the same command"):
+        interpolate.run(command)
+    assert len((tmp_path / "out" / "dropped.jsonl").read_text().splitlines()) == 5
 
 
 def test_a_larger_count_begins_with_the_same_pairs() -> None:

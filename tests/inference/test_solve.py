@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from data_tools.lce import read_messages
 from megatron_mathcoder.config.errors import ConfigError, DataError
 from megatron_mathcoder.inference import solve
-from tests.inference.conftest import Scripted
+from tests.inference.conftest import Refusing, Scripted
 
 PROBLEMS = [
     {"id": "right", "question": "What is 6 * 7?", "answer": "42"},
@@ -111,3 +111,10 @@ def test_a_problem_that_comes_twice_is_refused(tmp_path: Path, writer: Writer) -
     (tmp_path / "problems.jsonl").write_text((json.dumps(PROBLEMS[0]) + "\n") * 2)
     with pytest.raises(DataError, match="problem 'right' comes twice; give each problem an id of its own"):
         solve.run(command)
+
+
+def test_a_model_that_answers_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solve, "open_model", lambda _name: nullcontext(Refusing()))
+    with pytest.raises(DataError, match="all 15 failed, the first so: no connection; mend that, then run the same command"):
+        solve.run(arguments(tmp_path))
+    assert len(rows(tmp_path / "out" / "dropped.jsonl")) == 5

@@ -214,6 +214,7 @@ def test_a_need_is_a_folder_and_a_job(need: str, tmp_path: Path, capsys: pytest.
 def test_srun_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert attempt(tmp_path, "--", "no-such-srun") == 2
     assert "no-such-srun: No such file or directory; batch scripts start ranks by srun" in capsys.readouterr().err
+    assert job_names(tmp_path) == []  # or mathcoder status would show an attempt that never ends
 
 
 def test_parts_are_listed_by_number(tmp_path: Path) -> None:
