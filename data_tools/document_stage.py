@@ -23,6 +23,7 @@ from data_tools.arguments import (
     output_path,
 )
 from data_tools.document_slice import DOCUMENTS, DocumentFilter, DocumentTask, document_slice
+from data_tools.inputs import SUFFIXES, check_not_read
 from data_tools.manifest import Record, check_conservation, check_rejected, code_version, finished_manifest, identity
 from data_tools.partial_folder import PartialFolder, remove_leftover
 from data_tools.parts import remove_temporary_files, sync_folder, write_json
@@ -68,15 +69,16 @@ def make_documents(
 ) -> Record | None:
     """Do a stage: every slice of ``source`` through ``judge``. Return the manifest, or None while other parts are unfinished.
 
-    ``options`` are those of ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its manifest, before
-    the folder appears. ``rows`` names the folder of what is kept. With ``may_be_empty`` keeping nothing is a result too.
+    ``options`` are those of ``add_inputs`` and ``add_stage_arguments``. ``finish`` may add files to the new folder, and to its
+    manifest, before the folder appears. ``rows`` names the folder of what is kept. With ``may_be_empty`` keeping nothing is a
+    result too.
 
     Raises DataError: the output is taken or cannot be replaced, too many rows could not be read, or nothing was left.
     """
     output = _replaceable(options.output)
     wanted = identity(stage, source.settings | ({} if judge is None else judge.settings), source.inputs)
     partial_path = output.with_name(output.name + ".partial")
-    _check_beside(output, source.inputs)
+    _check_beside(output, source.inputs, options.inputs)
     if manifest := finished_manifest(output / "manifest.json", wanted, options.overwrite):
         _check_parts(output / rows, manifest)
         remove_leftover(partial_path, wanted)
@@ -140,11 +142,14 @@ def _check_free(output: Path, overwrite: bool, rows: str) -> None:
         raise DataError(f"--output {str(output)!r} exists and was not made by mathcoder; choose another or remove it")
 
 
-def _check_beside(output: Path, inputs: Sequence[Record]) -> None:
-    """Refuse an output that holds an input: publishing it would remove what it was made from."""
-    for entry in inputs:
-        if "path" in entry and Path(entry["path"]).resolve().is_relative_to(output.resolve()):
-            raise DataError(f"--output {str(output)!r} holds the input {entry['path']!r}; choose a folder beside it")
+def _check_beside(output: Path, inputs: Sequence[Record], named: Sequence[str]) -> None:
+    """Refuse an output that holds an input, which would be gone when it is published, or that would be read as one."""
+    paths: list[str] = [entry["path"] for entry in inputs if "path" in entry]
+    for path in paths:
+        if Path(path).resolve().is_relative_to(output.resolve()):
+            raise DataError(f"--output {str(output)!r} holds the input {path!r}; choose a folder beside it")
+    if any(path.lower().endswith(SUFFIXES) for path in paths):
+        check_not_read(output, named)
 
 
 def _publish(new: Path, output: Path) -> None:

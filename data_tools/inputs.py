@@ -101,9 +101,25 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _files_of_folder(folder: Path, suffixes: tuple[str, ...], pattern: str) -> list[str]:
+def check_not_read(output: Path, inputs: Sequence[str]) -> None:
+    """Raise DataError for an output of rows in one of the folders ``inputs``: the next run would read it too."""
+    place = output.resolve()
+    for name in inputs:
+        root = _root_of(Path(name), SUFFIXES).resolve()
+        if root.is_dir() and place.is_relative_to(root) and not any(map(_is_passed_over, place.relative_to(root).parts)):
+            raise DataError(
+                f"output {str(output)!r} lies in the input folder {name!r}, where the next run would look for documents; "
+                "choose a place beside it"
+            )
+
+
+def _root_of(folder: Path, suffixes: tuple[str, ...]) -> Path:
     # A web site may have a folder of that name too; there it is one among others.
-    root = folder / "documents" if suffixes == SUFFIXES and (folder / "documents").is_dir() else folder
+    return folder / "documents" if suffixes == SUFFIXES and (folder / "documents").is_dir() else folder
+
+
+def _files_of_folder(folder: Path, suffixes: tuple[str, ...], pattern: str) -> list[str]:
+    root = _root_of(folder, suffixes)
     patterns = pattern.split(",")
     named = [path for path in _files_below(root) if path.name.lower().endswith(suffixes)]
     wanted = [path for path in named if any(fnmatch(path.name, one) for one in patterns)]

@@ -104,6 +104,8 @@ def main(argv: list[str]) -> int:
     """Run one verb. Returns the exit status: 0 done, 2 a person's mistake, 130 interrupted; defects keep their traceback."""
     show_traceback = argv[:1] == ["--traceback"]
     argv = argv[1:] if show_traceback else argv
+    if argv[:1] == ["help"] and len(argv) > 1:
+        argv = [argv[1], "--help"]
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(usage())
         return 0 if argv else 2

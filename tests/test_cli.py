@@ -88,6 +88,14 @@ def test_python_dash_m_is_the_same_command():
     assert (done.returncode, done.stdout, done.stderr) == (0, cli.usage(), "")
 
 
+def test_help_of_a_verb_is_asked_for_in_either_order(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["help", "train"])
+    assert capsys.readouterr().out.startswith("usage: mathcoder train")
+    assert cli.main(["help", "trian"]) == 2
+    assert capsys.readouterr().err == "mathcoder: unknown verb 'trian'; did you mean 'train'?\n"
+
+
 def test_no_verb_prints_help_and_fails(capsys):
     assert cli.main([]) == 2
     assert capsys.readouterr().out == cli.usage()

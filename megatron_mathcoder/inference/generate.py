@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from data_tools.arguments import positive_int, seed, temperature
+from data_tools.inputs import check_not_read
 from data_tools.llm.interface import LanguageModel, Request, Sampling
 from data_tools.progress import CountProgress
 from data_tools.sandbox.arguments import add_floor, add_timeout
@@ -37,8 +38,7 @@ def run(argv: list[str]) -> int:
         raise ConfigError(f"{missing} FILE.jsonl, where trajectories go as they end")
     if arguments.problems and arguments.prompt is not None:
         raise ConfigError("--prompt and --problems both say what to ask; leave one out")
-    problems = list(read_problems(arguments.problems)) if arguments.problems else []
-    check_ids(name for name, _ in problems)
+    problems = _problems(arguments) if arguments.problems else []
     sampling = Sampling(max_tokens=arguments.max_new_tokens, temperature=arguments.temperature, seed=arguments.seed)
     with ExitStack() as stack:
         # The sandbox first: a machine that cannot have one says so before a model is loaded.
@@ -83,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the code of recorded trajectories again and compare")
     return parser
+
+
+def _problems(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    check_not_read(arguments.output, [arguments.problems])
+    problems = list(read_problems(arguments.problems))
+    check_ids(name for name, _ in problems)
+    return problems
 
 
 def _sandbox(arguments: argparse.Namespace) -> Sandbox:

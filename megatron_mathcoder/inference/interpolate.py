@@ -20,6 +20,7 @@ import orjson
 
 from data_tools.arguments import positive_int, seed, temperature
 from data_tools.document import reason_kind
+from data_tools.inputs import check_not_read
 from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
@@ -51,6 +52,7 @@ Pair = tuple[tuple[str, str], tuple[str, str]]
 def run(argv: list[str]) -> int:
     """Run ``mathcoder interpolate``."""
     arguments = _parser().parse_args(argv)
+    check_not_read(arguments.output, [arguments.easy, arguments.hard])
     easy, hard = (list(read_problems(path)) for path in (arguments.easy, arguments.hard))
     pairs = draw_pairs(easy, hard, arguments.count, arguments.seed)
     arguments.output.mkdir(parents=True, exist_ok=True)

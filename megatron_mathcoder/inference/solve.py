@@ -21,6 +21,7 @@ from data_tools.answers.compare import STRICT, compare
 from data_tools.answers.extract import final_answer
 from data_tools.arguments import positive_int, seed, temperature
 from data_tools.document import reason_kind
+from data_tools.inputs import check_not_read
 from data_tools.llm.interface import Sampling
 from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
@@ -51,6 +52,7 @@ def run(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.samples > 1 and not arguments.temperature:
         raise ConfigError(f"--samples {arguments.samples} --temperature 0: all samples would be the same; raise one of them")
+    check_not_read(arguments.output, [arguments.problems])
     problems = [Problem(name, text, _reference(row)) for name, text, row in read_rows(arguments.problems)]
     check_ids(problem.id for problem in problems)
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from tests.data_tools.worker_tasks import CrashingFilter, CrashingReader
 
 
 def make(source: Source, output: Path, judge: DocumentFilter | None = None, share: float = 1.0, workers: int = 2) -> None:
-    options = argparse.Namespace(output=output, max_reject_fraction=share, workers=workers, part=None, overwrite=False)
+    options = argparse.Namespace(inputs=[], output=output, max_reject_fraction=share, workers=workers, part=None, overwrite=False)
     make_documents("prepare", source, judge, options)
 
 

@@ -293,3 +293,19 @@ def test_an_output_never_takes_the_place_of_its_input(tmp_path: Path, more: list
     with pytest.raises(DataError, match=r"--output '.*/a' holds the input '.*/a/documents/.*'; choose a folder beside it"):
         run([str(tmp_path / "a"), "--output", str(tmp_path / "a"), *more])
     assert (tmp_path / "a/manifest.json").read_bytes() == before
+
+
+def test_an_output_is_not_made_where_the_next_run_would_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "one"}\n')
+    with pytest.raises(
+        DataError, match=r"output '.*/in/out' lies in the input folder '.*/in', where the next run would look for"
+    ):
+        run([str(folder), "--output", str(folder / "out")])
+    assert [path.name for path in folder.iterdir()] == ["a.jsonl"]
+    for output in (".out", "kept.partial"):  # what the next run passes over
+        assert run([str(folder), "--output", str(folder / output)]) == 0
+    (folder / "a.md").write_text("# One\n\nTwo are more than one.\n")
+    notes = [str(folder), "--source", "markdown", "--output", str(folder / "notes")]
+    assert run(notes) == run(notes) == 0  # this source reads no rows

@@ -60,6 +60,7 @@ def test_one_prompt_is_continued_and_mistakes_are_one_line(
         (["gone", "--problems", str(tmp_path / "empty.jsonl"), "--output", "o.jsonl"], "empty.jsonl: no problem in it"),
         (["--replay", str(tmp_path / "empty.jsonl")], "empty.jsonl: no trajectory in it; name what --problems … --output wrote"),
         (["--replay", str(tmp_path / "other.jsonl")], "other.jsonl: its rows are no trajectories ('prompt'); name what"),
+        (["m", "--problems", str(tmp_path), "--output", str(tmp_path / "o.jsonl")], "lies in the input folder"),
         ([str(tiny_model), "--prompt", "x", "--output", "o.jsonl"], "--output needs --problems, and FILE.jsonl"),
         ([str(tiny_model), "--prompt", "x", "--problems", "p", "--output", "o"], "both say what to ask; leave one out"),
         ([str(cut)], "transformers cannot load it: Error while deserializing header"),

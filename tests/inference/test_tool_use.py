@@ -8,7 +8,7 @@ from data_tools.llm.interface import Choice, Sampling
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import DataError
 from megatron_mathcoder.inference.tool_format import Fences, Lce, clipped
-from megatron_mathcoder.inference.tool_use import ToolLoop, Trajectory, replay, trajectory_from_row
+from megatron_mathcoder.inference.tool_use import ToolLoop, replay, trajectory_from_row
 from tests.inference.conftest import Scripted
 
 
