@@ -81,6 +81,11 @@ def _meet(rank: Rank) -> dist.Store:
     return store
 
 
+def is_writer(groups: ProcessGroupCollection) -> bool:
+    """Return whether this rank writes the run's files and speaks for it."""
+    return groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
+
+
 def sequence_chunks(length: int, context_group: dist.ProcessGroup) -> list[tuple[int, int]]:
     """Return the ranges of a sequence of ``length`` tokens that this context-parallel rank holds, in its order: all, or two.
 

@@ -1,7 +1,8 @@
-"""``mathcoder train``: where a run is put together. It reads like a table of contents.
+"""``mathcoder train``: from a recipe to a run on every rank. It reads like a table of contents.
 
-Decides: the parts of a run and the order in which they come into being.
-Does not: contain any of them.
+Decides: when the ranks start, the platform is prepared, the data opened and the groups formed; how long the run is; what is
+said of it and how it ends.
+Does not: build the run's parts (``build.py``).
 """
 
 import argparse
@@ -12,22 +13,17 @@ from typing import TYPE_CHECKING
 
 from megatron_mathcoder.config.batch import global_batch_size, planned_steps
 from megatron_mathcoder.config.errors import TrainingError
-from megatron_mathcoder.config.loader import dump_config, load_config
+from megatron_mathcoder.config.loader import load_config
 from megatron_mathcoder.config.notes import notes
 from megatron_mathcoder.config.rules import check_steps, check_world_size
-from megatron_mathcoder.config.run_folder import CHECKPOINTS, LOGS, checkpoints_in, checkpoints_meant
+from megatron_mathcoder.config.run_folder import LOGS
 from megatron_mathcoder.config.schema import RunConfig
 
 if TYPE_CHECKING:
     from megatron.core.process_groups_config import ProcessGroupCollection
 
     from megatron_mathcoder.dataset.blend import Blend
-    from megatron_mathcoder.platforms.interface import Platform
     from megatron_mathcoder.platforms.ranks import Rank
-    from megatron_mathcoder.trainer.exports import Exports
-    from megatron_mathcoder.trainer.metrics import Metrics
-    from megatron_mathcoder.trainer.stop_signal import StopSignal
-    from megatron_mathcoder.trainer.trainer import Trainer
 
 
 def run(argv: list[str]) -> int:
@@ -80,122 +76,31 @@ def train(config: RunConfig, rank: "Rank") -> int:
     # These import megatron-core, which must find the platform prepared.
     from megatron_mathcoder.dataset.blend import open_blend
     from megatron_mathcoder.parallel import process_groups
+    from megatron_mathcoder.trainer.build import build_trainer
 
     blend = open_blend(config.dataset, config.model.vocab_size, config.run.seed)
+    total_steps = steps_of_run(config, blend)
+    check_steps(config, total_steps)
     with process_groups(platform, config.parallel, rank, config.run.seed) as groups, folder_of(config, groups):
-        trainer = build_trainer(config, platform, groups, blend, stop_signal)
+        trainer = build_trainer(config, platform, groups, blend, total_steps, stop_signal)
         if trainer.metrics is None:
             return 0 if trainer.run() else STOPPED_EXIT_STATUS
         with trainer.metrics as metrics, trainer.exports or nullcontext():
-            metrics.say(describe(config, blend, trainer.total_steps, groups))
+            metrics.say(describe(config, blend, total_steps, groups))
             finished = trainer.run()
             metrics.say(f"{'finished' if finished else 'stopped'} at step {trainer.state.step}; run folder {config.run.folder}")
     return 0 if finished else STOPPED_EXIT_STATUS
 
 
-def is_writer(groups: "ProcessGroupCollection") -> bool:
-    """Return whether this rank writes the run's files and speaks for it."""
-    return groups.dp_cp.rank() == groups.tp.rank() == groups.pp.rank() == 0
-
-
 def folder_of(config: RunConfig, groups: "ProcessGroupCollection") -> AbstractContextManager[None]:
     """Hold the run's folder on the rank that writes there; the others wait for it in their first collective."""
+    from megatron_mathcoder.parallel import is_writer
     from megatron_mathcoder.trainer.run_start import LONGEST_PATIENCE_SECONDS, hold_folder
 
     if not is_writer(groups):
         return nullcontext()
     patience = min(LONGEST_PATIENCE_SECONDS, config.parallel.distributed_timeout_minutes * 60 / 2)
     return hold_folder(Path(config.run.folder), patience, print)
-
-
-def build_trainer(
-    config: RunConfig, platform: "Platform", groups: "ProcessGroupCollection", blend: "Blend", stop_signal: "StopSignal"
-) -> "Trainer":
-    """Build model, optimizer and files, and load what the run goes on from."""
-    import torch.distributed as dist
-
-    from megatron_mathcoder.checkpoint import CheckpointFiles, load_training_state, load_weights, newest_sound_checkpoint
-    from megatron_mathcoder.kernels.kernel_set import choose_kernels
-    from megatron_mathcoder.model.gpt import build_chunks, wrap_chunks
-    from megatron_mathcoder.model.transformer_config import build_transformer_config
-    from megatron_mathcoder.trainer.metrics import Metrics
-    from megatron_mathcoder.trainer.optimizer import build_optimizer, build_scheduler, set_schedule
-    from megatron_mathcoder.trainer.run_start import check_start, record_start
-    from megatron_mathcoder.trainer.stall_watch import StallWatch
-    from megatron_mathcoder.trainer.state import TrainState
-    from megatron_mathcoder.trainer.step import StepRunner
-    from megatron_mathcoder.trainer.step_time import host_names
-    from megatron_mathcoder.trainer.trainer import Trainer
-
-    folder = Path(config.run.folder)
-    say = print if is_writer(groups) else _say_nothing
-    resumed = newest_sound_checkpoint(checkpoints_in(folder / CHECKPOINTS)[::-1], "run.folder", say)
-    initial = None
-    if config.checkpoint.initial and not resumed:
-        initial = newest_sound_checkpoint(checkpoints_meant(Path(config.checkpoint.initial)), "checkpoint.initial", say)
-    total_steps = steps_of_run(config, blend)
-    check_steps(config, total_steps)
-    changes = check_start(config, blend, resumed, total_steps)
-
-    transformer = build_transformer_config(
-        config.model,
-        config.parallel,
-        config.training,
-        initialize=not (resumed or initial),
-        free_sent_tensors=platform.sends_from_queue,
-    )
-    kernels = choose_kernels(config.platform, platform, config.training.precision)
-    chunks = build_chunks(config.model, transformer, groups, kernels, platform.device)
-    if initial:
-        load_weights(initial, config.model, chunks)
-    wrapped = wrap_chunks(chunks, transformer, config.parallel, groups, kernels)
-    optimizer = build_optimizer(config.optimizer, config.training, config.parallel, wrapped, groups, kernels)
-    scheduler = build_scheduler(config.optimizer, optimizer, total_steps)
-    state = TrainState()
-    if resumed:
-        state = TrainState.from_dict(load_training_state(resumed, config, chunks, optimizer))
-        set_schedule(config.optimizer, optimizer, scheduler, state.step)
-
-    recipe = dump_config(config)
-    metrics = exports = None
-    if is_writer(groups):
-        record_start(folder, recipe, blend, resumed, changes)
-        metrics = Metrics(folder, config.logging, total_steps, state)
-        exports = begin_exports(config, total_steps, metrics)
-    is_needed = exports.needs if exports else lambda _path: False
-    return Trainer(
-        config=config,
-        platform=platform,
-        groups=groups,
-        chunks=chunks,
-        wrapped=wrapped,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        runner=StepRunner(wrapped, transformer, groups, platform, config.dataset, config.training),
-        blend=blend,
-        checkpoints=CheckpointFiles(folder / CHECKPOINTS, recipe, config.checkpoint.keep_last, is_needed),
-        state=state,
-        total_steps=total_steps,
-        stop_signal=stop_signal,
-        hosts=host_names(),
-        metrics=metrics,
-        exports=exports,
-        stall_watch=StallWatch(folder / LOGS, dist.get_rank(), config.guard.stall_minutes * 60, config.guard.end_on_stall),
-    )
-
-
-def begin_exports(config: RunConfig, total_steps: int, metrics: "Metrics") -> "Exports | None":
-    """Return what exports every n-th checkpoint and the last; None when the recipe wants none."""
-    from megatron_mathcoder.trainer.exports import Exports
-
-    interval = config.checkpoint.export_interval_steps
-    if not interval:
-        return None
-    return Exports(Path(config.run.folder), lambda step: step % interval == 0 or step == total_steps, metrics.say)
-
-
-def _say_nothing(_text: str) -> None:
-    """Stand for ``print`` on the ranks that do not speak."""
 
 
 def steps_of_run(config: RunConfig, blend: "Blend") -> int:

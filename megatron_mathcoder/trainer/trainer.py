@@ -1,7 +1,7 @@
 """The training loop.
 
 Decides: the order of a run: steps, validations, saves, and when it ends.
-Does not: build its parts (``main.py``) or know what happens inside a step (``step.py``).
+Does not: build its parts (``build.py``) or know what happens inside a step (``step.py``).
 """
 
 import time
