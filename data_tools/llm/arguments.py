@@ -21,7 +21,9 @@ def add_model_arguments(parser: argparse.ArgumentParser, max_tokens: int, max_ch
     """Add what a language model needs, with the verb's own bounds as defaults; return the group, for what it adds itself."""
     group = parser.add_argument_group("for a language model")
     group.add_argument("--model", metavar="NAME", help="the served model's name; for vllm a Hugging Face folder or name")
-    group.add_argument("--base-url", default="http://localhost:8000/v1", metavar="URL", help="(default: %(default)s)")
+    group.add_argument(
+        "--base-url", type=_url, default="http://localhost:8000/v1", metavar="URL", help="the server's (default: %(default)s)"
+    )
     group.add_argument("--api-key-file", type=Path, metavar="FILE", help="file that holds the server's key")
     group.add_argument(
         "--requests", type=output_path, metavar="DIR", help="log of requests and replies (default: OUTPUT.requests)"
@@ -45,10 +47,16 @@ def add_model_arguments(parser: argparse.ArgumentParser, max_tokens: int, max_ch
     group.add_argument(
         "--request-seconds", type=positive_int, default=900, metavar="S", help="longest try (default: %(default)s)"
     )
-    group.add_argument("--retry-dead", action="store_true", help="send again what was given up before")
+    group.add_argument("--retry-dead", action="store_true", help="send again what got no reply before")
     group.add_argument("--write-batch", type=output_path, metavar="FILE", help="write open requests for vllm run-batch, and stop")
     group.add_argument("--read-batch", type=Path, metavar="FILE", help="take the replies that vllm run-batch wrote first")
     return group
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} has no http:// or https://; an address is like http://localhost:8000/v1")
+    return text
 
 
 def asked_model(flag: str, options: argparse.Namespace) -> AskedModel:

@@ -55,6 +55,8 @@ def answer_all(options: argparse.Namespace, source: RecordFiles, asker: Asker) -
     Where the output is finished nothing is asked, and no document read.
     """
     if (options.output / "manifest.json").exists() and not options.overwrite:
+        if options.retry_dead:
+            raise DataError(f"{options.output} is finished; --retry-dead makes it again, so add --overwrite")
         return True
     if options.write_batch or options.read_batch:
         return _exchange_batch(options, source, asker)
@@ -129,8 +131,15 @@ def _ask(options: argparse.Namespace, source: RecordFiles, asker: Asker) -> None
 
             found = log.fill(model, requests(), show)
             print(found)
-            if found.failed or found.dead:
-                print(f"why some got no reply is in {asker.asked.requests / DEAD_LETTERS}; --retry-dead asks again what is dead")
+            _print_unanswered(found, asker)
+
+
+def _print_unanswered(found: Accounting, asker: Asker) -> None:
+    if found.failed or found.dead:
+        print(
+            f"{found.failed + found.dead} got no reply, such as {found.error!r}; all are in "
+            f"{asker.asked.requests / DEAD_LETTERS}, and --retry-dead with --overwrite asks them again"
+        )
 
 
 def _log_name(options: argparse.Namespace) -> str:
@@ -146,15 +155,23 @@ def _exchange_batch(options: argparse.Namespace, source: RecordFiles, asker: Ask
             if (key := request.key(asker.asked.model)) not in log
         }
         if options.read_batch:
+            found = Accounting()
             for key, reply in read_batch(options.read_batch, waiting):
                 log.append(key, reply, asker.asked.model)
+                found.count(reply)
+            print(f"{options.read_batch}: {found.ok} replies and {found.failed} refusals to {len(waiting)} requests")
+            _print_unanswered(found, asker)
             waiting = {key: request for key, request in waiting.items() if key not in log}
         if not waiting:
             return True
         if not options.write_batch:
             raise DataError(
-                f"{len(waiting)} requests have no reply in {options.read_batch}; add --write-batch FILE to write them again"
+                f"{len(waiting)} requests have no reply in {options.read_batch}; give the options that it was written with, or "
+                "add --write-batch FILE to write them again"
             )
         count = write_batch(options.write_batch, waiting.values(), asker.asked.model)
-    print(f"{options.write_batch}: {count} requests; run vllm run-batch on it, then this command with --read-batch")
+    print(
+        f"{options.write_batch}: {count} requests; run vllm run-batch -i {options.write_batch} -o REPLIES.jsonl --model "
+        f"{asker.asked.model}, then this command with --read-batch REPLIES.jsonl instead"
+    )
     return False

@@ -10,6 +10,7 @@ called dead only when the server answers its health question at that time; while
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -26,7 +27,7 @@ import orjson
 from data_tools.llm.interface import Reply, Request
 from data_tools.llm.retry import BUSY, FIRST_WAIT_SECONDS, WRONG_RUN, Transient, may_pass, retry_after_seconds, wait_seconds
 from data_tools.llm.window import Window
-from data_tools.llm.wire import BadReply, body_of, estimated_tokens, parse_reply, path_of
+from data_tools.llm.wire import BadReply, body_of, estimated_tokens, parse_reply, path_of, refusal
 from megatron_mathcoder.config.errors import DataError
 
 HEALTH_SECONDS = 10.0
@@ -248,12 +249,13 @@ class OpenAIClient:
         return reply
 
     def _refuse(self, status: int, retry_after: float, content: bytes, request: Request, attempt: int, seconds: float) -> Reply:
-        said = " ".join(content[:300].decode(errors="replace").split())
+        error = refusal(status, content)
         if may_pass(status):
-            raise Transient(f"status {status}: {said}", busy=status in BUSY, retry_after_seconds=retry_after)
+            raise Transient(error, busy=status in BUSY, retry_after_seconds=retry_after)
         if status in WRONG_RUN:
-            raise DataError(f"{self._server.base_url} answered {status} ({said}); check the address, the model and the key")
-        error = f"status {status}: {said}"
+            raise DataError(
+                f"{self._server.base_url} answered with {error}; check the address (most end in /v1), the model and the key"
+            )
         return Reply(request=request, outcome="failed", error=error, attempts=attempt, seconds=seconds)
 
     async def _was_away(self, sent_at: float, reason: str) -> bool:
@@ -263,16 +265,26 @@ class OpenAIClient:
         """
         begin = time.monotonic()
         async with self._contact:
-            while not await self._is_there():
-                away = time.monotonic() - begin
-                if away >= self._server.outage_seconds:
-                    raise DataError(
-                        f"{self._server.base_url} has not answered for {away:.0f} s ({reason}); what it answered is kept, so "
-                        "start it again and run the same command"
-                    )
-                await asyncio.sleep(min(2.0, self._server.outage_seconds / 4))
-                self._away_at = time.monotonic()
+            if not await self._is_there():
+                await self._wait_for_server(begin, reason)
         return self._away_at >= sent_at
+
+    async def _wait_for_server(self, begin: float, reason: str) -> None:
+        """Wait until the server answers again, and say so. Raises DataError after ``outage_seconds``, counted from ``begin``."""
+        url, longest = self._server.base_url, self._server.outage_seconds
+        print(f"{url} does not answer ({reason}); waiting for it, {longest:.0f} s at most", file=sys.stderr, flush=True)
+        while True:
+            await asyncio.sleep(min(2.0, longest / 4))
+            self._away_at = time.monotonic()
+            away = self._away_at - begin
+            if await self._is_there():
+                print(f"{url} answers again after {away:.0f} s", file=sys.stderr, flush=True)
+                return
+            if away >= longest:
+                raise DataError(
+                    f"{url} has not answered for {away:.0f} s ({reason}); what it answered is kept, so "
+                    "start it again and run the same command"
+                )
 
     async def _is_there(self) -> bool:
         try:

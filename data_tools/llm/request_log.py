@@ -31,7 +31,8 @@ KEY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(slots=True)
 class Accounting:
-    """How the distinct requests of a run ended. ``earlier`` were answered by a run before; ``tokens`` counts this run's alone."""
+    """How the distinct requests of a run ended. ``earlier`` were answered by a run before; ``tokens`` counts this run's alone;
+    ``error`` is one of the reasons why some got no reply."""
 
     asked: int = 0
     earlier: int = 0
@@ -41,6 +42,14 @@ class Accounting:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    error: str = ""
+
+    def count(self, reply: Reply) -> None:
+        """Add one request's end."""
+        setattr(self, reply.outcome, getattr(self, reply.outcome) + 1)
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.error = self.error or reply.error
 
     def check(self) -> None:
         """Hold the law that no request is lost. A breach is a defect, not a user's mistake."""
@@ -57,7 +66,8 @@ class Accounting:
 
 
 class RequestLog:
-    """The log in ``folder``, written to ``folder/name.jsonl``. Use as a context manager; ``retry_dead`` forgets dead requests.
+    """The log in ``folder``, written to ``folder/name.jsonl``. Use as a context manager; ``retry_dead`` forgets those that got no
+    reply, whether the server was at fault (dead) or refused them (failed): it may have been started with other limits since.
 
     Memory: about 200 bytes per answered request. Raises DataError when another run writes the same file.
     """
@@ -117,7 +127,7 @@ class RequestLog:
                 # A line without an end is being written by another task, or torn; a damaged one is asked again.
                 if line.endswith(b"\n") and (row := _parsed(line)) is not None:
                     key = bytes.fromhex(row["key"])
-                    if self._retry_dead and row["outcome"] == "dead":
+                    if self._retry_dead and row["outcome"] != "ok":
                         self._places.pop(key, None)
                     else:
                         self._places[key] = (path, place)
@@ -165,9 +175,7 @@ class RequestLog:
         begin = time.monotonic()
         for reply in model.complete(self._unanswered(model.name, requests, found)):
             self.append(reply.request.key(model.name), reply, model.name)
-            setattr(found, reply.outcome, getattr(found, reply.outcome) + 1)
-            found.prompt_tokens += reply.prompt_tokens
-            found.completion_tokens += reply.completion_tokens
+            found.count(reply)
             found.seconds = time.monotonic() - begin
             show(found)
         found.check()

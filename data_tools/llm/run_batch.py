@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from data_tools.llm.interface import Reply, Request
-from data_tools.llm.retry import may_pass
-from data_tools.llm.wire import CHAT, BadReply, body_of, reply_from
+from data_tools.llm.retry import WRONG_RUN, may_pass
+from data_tools.llm.wire import CHAT, BadReply, body_of, refusal, reply_from
 from data_tools.parts import atomic_file
 from megatron_mathcoder.config.errors import DataError
 
@@ -35,8 +35,9 @@ def write_batch(path: Path, requests: Iterable[Request], model: str) -> int:
 def read_batch(path: Path, request_of: dict[str, Request]) -> Iterable[tuple[str, Reply]]:
     """Yield (key, reply) for each row that answers one of ``request_of``. A torn last line is passed over.
 
-    A row whose response is no good (an error, a status that another try may change, a wrong number of choices) yields nothing:
-    the request stays unanswered. Raises DataError: there is no such file.
+    A row whose response is no good (none, a status that another try may change, a wrong number of choices) yields nothing: the
+    request stays unanswered. A refusal (status 400, a prompt too long) is an answer: it would be the same the next time.
+    Raises DataError: there is no such file, or its requests went to another model.
     """
     if not path.is_file():
         raise DataError(f"--read-batch {str(path)!r} is no file; name the one that vllm run-batch wrote")
@@ -47,20 +48,19 @@ def read_batch(path: Path, request_of: dict[str, Request]) -> Iterable[tuple[str
             except orjson.JSONDecodeError:
                 continue
             response = row.get("response") if isinstance(row, dict) else None
-            if (
-                not isinstance(response, dict)
-                or row.get("error")
-                or (request := request_of.get(str(row.get("custom_id")))) is None
-            ):
+            if not isinstance(response, dict) or (request := request_of.get(str(row.get("custom_id")))) is None:
                 continue
-            if (reply := _reply(response, request)) is not None:
+            status = response.get("status_code", 200)
+            # vLLM writes what it refused with a status, no body, and the reason as the row's error.
+            error = refusal(status, response.get("body") or row.get("error")) if status != 200 else ""
+            if status in WRONG_RUN:
+                raise DataError(f"{path} was answered with {error}; run it with the model that this command names")
+            if (reply := _reply(status, error, response, request)) is not None:
                 yield str(row["custom_id"]), reply
 
 
-def _reply(response: dict[str, Any], request: Request) -> Reply | None:
-    status = response.get("status_code", 200)
+def _reply(status: Any, error: str, response: dict[str, Any], request: Request) -> Reply | None:
     if status != 200:
-        error = f"status {status}: {str(response.get('body'))[:300]}"
         return None if may_pass(status) else Reply(request=request, outcome="failed", error=error)
     try:
         return reply_from(response.get("body"), request, 1, 0.0)

@@ -1,6 +1,7 @@
 """vLLM in this process: for nodes where a job owns the GPUs and no server is wanted.
 
-Decides: how many requests are handed over at a time, so that replies reach the log while the rest is generated.
+Decides: how many requests are handed over at a time, so that replies reach the log while the rest is generated; that a request
+that vLLM refuses ends as failed, as behind a server, and the others go on.
 Does not: start ranks. One process is one data-parallel rank, because ``vllm.LLM`` refuses more (vLLM 0.33): run one task of the
 job array per GPU with ``--part I/N`` and its own ``CUDA_VISIBLE_DEVICES``.
 
@@ -55,15 +56,36 @@ class VllmOffline:
 
     def _answers(self, requests: Sequence[Request], chat: bool) -> Iterator[Reply]:
         begin = time.monotonic()
-        sampling = [_sampling_params(request.sampling) for request in requests]
-        if chat:
-            turns = [[{"role": each.role, "content": each.content} for each in request.prompt] for request in requests]  # type: ignore[union-attr]
-            outputs = self._engine.chat(turns, sampling, use_tqdm=False)
-        else:
-            outputs = self._engine.generate([request.prompt for request in requests], sampling, use_tqdm=False)
+        taken: list[Request] = []
+        for request in requests:
+            # One by one: of a list vLLM takes none when it refuses one, such as a prompt that is too long.
+            try:
+                self._enqueue(request, chat)
+            except _refusals() as error:
+                why = " ".join(str(error).split())[:300]
+                yield Reply(request=request, outcome="failed", error=f"refused: {why}")
+            else:
+                taken.append(request)
+        # In the order in which they were taken.
+        outputs = self._engine.wait_for_completion(use_tqdm=False)
         seconds = (time.monotonic() - begin) / len(requests)
-        for request, output in zip(requests, outputs, strict=True):
+        for request, output in zip(taken, outputs, strict=True):
             yield _reply(request, output, seconds)
+
+    def _enqueue(self, request: Request, chat: bool) -> None:
+        sampling = _sampling_params(request.sampling)
+        if chat:
+            turns = [{"role": each.role, "content": each.content} for each in request.prompt]  # type: ignore[union-attr]
+            self._engine.enqueue_chat(turns, sampling, use_tqdm=False)
+        else:
+            self._engine.enqueue(request.prompt, sampling, use_tqdm=False)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what vLLM raises for a request's own fault (too long, no chat template); all else is the engine's."""
+    from vllm.exceptions import VLLMClientError
+
+    return VLLMClientError, ValueError
 
 
 def _sampling_params(sampling: Sampling) -> Any:

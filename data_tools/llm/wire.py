@@ -100,6 +100,22 @@ def reply_from(value: Any, request: Request, attempts: int, seconds: float) -> R
     )
 
 
+def refusal(status: int, content: Any) -> str:
+    """Return one line of what a server said with a status other than 200: its error's message, else the body's beginning.
+
+    ``content``: the parsed body, or its bytes.
+    """
+    if isinstance(content, bytes):
+        try:
+            content = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            content = content.decode(errors="replace")
+    inner = content.get("error", content) if isinstance(content, dict) else content
+    message = inner.get("message") if isinstance(inner, dict) else inner
+    said = message if isinstance(message, str) and message else orjson.dumps(content, default=str).decode()
+    return f"status {status}: {' '.join(said.split())[:300]}"
+
+
 def _count(told: Any, size: int) -> int:
     """Return the server's count, or an estimate from bytes: a budget must not be unlimited because a server counts nothing."""
     return told if isinstance(told, int) and not isinstance(told, bool) else size // BYTES_PER_TOKEN

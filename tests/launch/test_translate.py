@@ -21,11 +21,15 @@ IN_FLIGHT = 8
 VLLM = """
 from types import SimpleNamespace as Any
 class LLM:
-    def __init__(self, model): print("loads", model, flush=True)
-    def chat(self, turns, sampling, use_tqdm):
+    def __init__(self, model):
+        print("loads", model, flush=True)
+        self.queued = 0
+    def enqueue_chat(self, turns, sampling, use_tqdm): self.queued += 1
+    def wait_for_completion(self, use_tqdm):
+        count, self.queued = self.queued, 0
         reply = Any(text="**Expression:** $1 + 2$\\n**Result:** 3\\n**Code:**\\n```python\\nprint(1 + 2)\\n```",
                     finish_reason="stop", token_ids=[1], logprobs=None)
-        return [Any(outputs=[reply], prompt_token_ids=[1], request_id=str(number)) for number in range(len(turns))]
+        return [Any(outputs=[reply], prompt_token_ids=[1], request_id=str(number)) for number in range(count)]
 class SamplingParams(Any): pass
 class StructuredOutputsParams(Any): pass
 """
@@ -137,6 +141,7 @@ def test_a_translation_without_a_server(translation: Translation, tmp_path: Path
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(VLLM)
     (package / "sampling_params.py").write_text("from vllm import StructuredOutputsParams\n")
+    (package / "exceptions.py").write_text("class VLLMClientError(Exception): pass\n")
     with translation.site.open("a") as site:
         site.write(f"export PYTHONPATH={package.parent}\n")
     translation.translate("--array=1-2", parts=2, model="-", translator="vllm")

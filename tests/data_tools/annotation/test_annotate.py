@@ -59,7 +59,7 @@ def test_answers_become_labels_and_what_is_no_answer_is_dropped_with_its_reason(
         "passages": ["problem"],
         "annotator": "openai",
         "model": "m",
-        "prompt_version": "1",
+        "prompt_version": "2",
         "scheme": "seven",
         "rule": "any",
     }
@@ -72,6 +72,29 @@ def test_answers_become_labels_and_what_is_no_answer_is_dropped_with_its_reason(
     assert (manifest["labels"], manifest["related"]) == ({"problem": 1, "other": 1, "theory": 1}, 2)
     assert "3 documents labelled, 2 of them related" in (printed := capsys.readouterr().out)
     assert "without a label: 2 malformed answer, 1 no reply" in printed
+    assert "1 got no reply, such as 'status 500: fault 500'; all are in out.requests/dead_letters.jsonl" in printed
+
+
+def test_what_got_no_reply_is_asked_again_when_the_server_is_mended(here: Path) -> None:
+    """A refusal too: the server may have been started with a longer context."""
+    write_documents(here / "in.jsonl", ["Prove that it is.", "POISON", "A LONG page"])
+    refused = {"POISON": "500", "LONG": "400"}
+
+    def faults(number: int, body: dict[str, Any]) -> str | None:
+        return next((status for word, status in refused.items() if word in body["messages"][-1]["content"]), None)
+
+    with FakeServer(faults) as server:
+        server.answer = scripted
+        given = ["in.jsonl", "--output", "out", *openai(server)]
+        assert run(given) == 0
+        assert len(rows_of(Path("out/documents"))) == 1
+        with pytest.raises(DataError, match="out is finished; --retry-dead makes it again, so add --overwrite"):
+            run([*given, "--retry-dead"])
+        refused.clear()
+        asked = len(server.bodies)
+        assert run([*given, "--retry-dead", "--overwrite"]) == 0
+        assert len(server.bodies) == asked + 2
+    assert len(rows_of(Path("out/documents"))) == 3
 
 
 def test_a_larger_sample_asks_only_for_what_is_new_and_a_finished_one_for_nothing(here: Path) -> None:
@@ -166,7 +189,7 @@ def test_labels_given_by_source_are_a_persons_and_say_so(here: Path) -> None:
     assert train_filter(["--annotated", "out", "--output", "m.bin", "--bucket", "20000", "--dim", "10"]) == 0
 
 
-def test_what_a_person_gets_wrong(here: Path) -> None:
+def test_what_a_person_gets_wrong(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_documents(here / "in.jsonl", ["one"])
     for more, message in [
         (["--annotator", "openai"], "--annotator openai needs --model NAME"),
@@ -182,6 +205,9 @@ def test_what_a_person_gets_wrong(here: Path) -> None:
     ]:
         with pytest.raises(DataError, match=message):
             run(["in.jsonl", "--output", "out", *more])
+    with pytest.raises(SystemExit):
+        run(["in.jsonl", "--output", "out", "--annotator", "openai", "--model", "m", "--base-url", "localhost:8000/v1"])
+    assert "'localhost:8000/v1' has no http:// or https://" in capsys.readouterr().err
     with FakeServer() as server:
         server.answer = lambda body: "no idea"
         with pytest.raises(DataError, match=r"no documents: 1 dropped \(1 malformed answer\)"):

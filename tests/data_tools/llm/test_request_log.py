@@ -9,7 +9,7 @@ from megatron_mathcoder.config.errors import DataError
 
 
 class Echo:
-    """A language model that answers with the prompt; ``poison`` dies."""
+    """A language model that answers with the prompt; ``poison`` dies, ``refused`` is refused."""
 
     name = "echo"
 
@@ -21,6 +21,8 @@ class Echo:
             self.asked.append(request.text)
             if request.text == "poison":
                 yield Reply(request=request, outcome="dead", error="it died", attempts=3)
+            elif request.text == "refused":
+                yield Reply(request=request, outcome="failed", error="status 400: too long")
             else:
                 yield Reply(request=request, outcome="ok", choices=(Choice(request.text, "stop"),), completion_tokens=2)
 
@@ -43,8 +45,11 @@ def test_every_request_ends_once(tmp_path: Path) -> None:
         reply = log.reply(request.key("echo"), request)
         assert reply is not None
         assert (reply.outcome, reply.choices[0].text) == ("ok", "b")
+    with RequestLog(tmp_path) as log:
+        found = log.fill(model, requests("refused"))
+        assert (found.failed, found.error) == (1, "status 400: too long")
     with RequestLog(tmp_path, retry_dead=True) as log:
-        assert log.fill(model, requests("poison", "a")).asked == 1
+        assert log.fill(model, requests("poison", "refused", "a")).asked == 2
 
 
 def test_the_key_is_what_was_asked_of_whom(tmp_path: Path) -> None:

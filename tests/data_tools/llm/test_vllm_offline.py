@@ -1,12 +1,56 @@
 """vLLM in process: what its outputs say, and what a person without it is told. Real vLLM is met in ``test_real_servers.py``."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from data_tools.llm.interface import Request, Sampling, TokenLogprobs
+from data_tools.llm.interface import Message, Request, Sampling, TokenLogprobs
 from data_tools.llm.vllm_offline import VllmOffline
 from megatron_mathcoder.config.errors import PlatformError
+
+
+class Refusal(Exception):
+    """As vLLM's own, which is no ValueError."""
+
+
+class Engine:
+    """Takes prompts one by one and gives the same output for each; what holds ``LONG`` it refuses, as vLLM does."""
+
+    def __init__(self, output: Any) -> None:
+        self._output, self._taken = output, 0
+
+    def enqueue(self, prompt: str, sampling: Sampling, use_tqdm: bool) -> None:
+        if "LONG" in prompt:
+            raise Refusal("This model's maximum context length is 1024 tokens.\nReduce the length.")
+        self._taken += 1
+
+    def enqueue_chat(self, turns: list[dict[str, str]], sampling: Sampling, use_tqdm: bool) -> None:
+        self.enqueue(turns[0]["content"], sampling, use_tqdm)
+
+    def wait_for_completion(self, use_tqdm: bool) -> list[Any]:
+        taken, self._taken = self._taken, 0
+        return [self._output] * taken
+
+
+@pytest.fixture(autouse=True)
+def no_vllm_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_tools.llm.vllm_offline._sampling_params", lambda sampling: sampling)
+    monkeypatch.setattr("data_tools.llm.vllm_offline._refusals", lambda: (Refusal, ValueError))
+
+
+def test_a_request_that_vllm_refuses_costs_no_other() -> None:
+    written = SimpleNamespace(text="Label: 1", finish_reason="stop", token_ids=[9], logprobs=None)
+    model = VllmOffline("m", engine=Engine(SimpleNamespace(prompt_token_ids=[1], outputs=[written], request_id="0")))
+    texts = ("one", "LONG", "two", "LONG")
+    found = list(model.complete(Request((Message("user", text),), Sampling(max_tokens=8), tag=text) for text in texts))
+    assert sorted((reply.request.tag, reply.outcome) for reply in found) == [
+        ("LONG", "failed"),
+        ("LONG", "failed"),
+        ("one", "ok"),
+        ("two", "ok"),
+    ]
+    assert found[0].error == "refused: This model's maximum context length is 1024 tokens. Reduce the length."
 
 
 def test_without_vllm_a_person_is_told_what_to_do() -> None:
@@ -14,9 +58,8 @@ def test_without_vllm_a_person_is_told_what_to_do() -> None:
         VllmOffline("some/model")
 
 
-def test_vllms_outputs_are_read_with_the_prompt_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vllms_outputs_are_read_with_the_prompt_scored() -> None:
     """As vLLM 0.32 gives them: nothing of the prompt's first token, and one token written though none was asked for."""
-    monkeypatch.setattr("data_tools.llm.vllm_offline._sampling_params", lambda sampling: sampling)
     known = [{token: SimpleNamespace(decoded_token=text, logprob=-token / 4)} for token, text in ((2, "b"), (3, "c"))]
     written = SimpleNamespace(
         text="x", finish_reason="length", token_ids=[9], logprobs=[{9: SimpleNamespace(decoded_token="x", logprob=-1.0)}]
@@ -24,8 +67,7 @@ def test_vllms_outputs_are_read_with_the_prompt_scored(monkeypatch: pytest.Monke
     output = SimpleNamespace(
         prompt="abc", prompt_token_ids=[1, 2, 3], prompt_logprobs=[None, *known], outputs=[written], request_id="0"
     )
-    engine = SimpleNamespace(generate=lambda prompts, sampling, use_tqdm: [output for _ in prompts])
-    model = VllmOffline("m", engine=engine)
+    model = VllmOffline("m", engine=Engine(output))
     scored, plain = model.complete(
         [Request("abc", Sampling(max_tokens=0, echo=True, logprobs=0)), Request("abc", Sampling(max_tokens=1, logprobs=0))]
     )

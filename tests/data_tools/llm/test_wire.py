@@ -9,7 +9,7 @@ import pytest
 
 from data_tools.llm.interface import Message, Request, Sampling
 from data_tools.llm.run_batch import read_batch
-from data_tools.llm.wire import BadReply, parse_reply
+from data_tools.llm.wire import BadReply, parse_reply, refusal
 from megatron_mathcoder.config.errors import DataError
 
 CHAT = Request((Message("user", "Hello"),), Sampling(max_tokens=8, n=2, logprobs=1))
@@ -47,6 +47,35 @@ def test_json_of_any_shape_is_a_reply_or_a_bad_one(request_: Request) -> None:
         except BadReply:
             bad += 1
     assert bad > 1000
+
+
+def test_what_vllm_refused_in_a_batch_is_an_answer(tmp_path: Path) -> None:
+    """As vLLM 0.32 writes it: a status, no body, and the reason as the row's error."""
+    path = tmp_path / "out.jsonl"
+    response = {"status_code": 400, "request_id": "r", "body": None}
+    refused = {"id": "i", "custom_id": "k", "response": response, "error": {"error": {"message": "too\nlong", "code": 400}}}
+    path.write_bytes(orjson.dumps(refused))
+    ((key, reply),) = read_batch(path, {"k": CHAT})
+    assert (key, reply.outcome, reply.error) == ("k", "failed", "status 400: too long")
+    response["status_code"] = 404
+    path.write_bytes(orjson.dumps(refused))
+    with pytest.raises(DataError, match="was answered with status 404: too long; run it with the model that this command names"):
+        list(read_batch(path, {"k": CHAT}))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"message": "too  long", "code": 400}}', "too long"),
+        (b'{"message": "too long"}', "too long"),
+        (b'{"detail": "Not Found"}', '{"detail":"Not Found"}'),
+        (b'{"error": "too long"}', "too long"),
+        (b"<html>\nBad gateway</html>", "<html> Bad gateway</html>"),
+        (b"", '""'),
+    ],
+)
+def test_a_refusal_is_the_servers_own_message_in_one_line(body: bytes, said: str) -> None:
+    assert refusal(400, body) == f"status 400: {said}"
 
 
 def test_a_batch_file_with_odd_rows_leaves_their_requests_open(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_batch_goes_out_and_comes_back(here: Path) -> None:
     body = {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     answers = [{"id": "a", "custom_id": row["custom_id"], "response": {"status_code": 200, "body": body}} for row in asked]
     Path("answers.jsonl").write_text(json.dumps(answers[1]) + "\n" + json.dumps(answers[0])[:-9])
-    with pytest.raises(DataError, match=r"1 requests have no reply in answers.jsonl; add --write-batch FILE"):
+    with pytest.raises(DataError, match=r"1 requests have no reply in answers.jsonl; .*add --write-batch FILE"):
         run([*arguments, "--read-batch", "answers.jsonl"])
     Path("answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
     assert run([*arguments, "--read-batch", "answers.jsonl"]) == 0
