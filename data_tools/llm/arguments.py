@@ -10,8 +10,9 @@ from pathlib import Path
 
 from data_tools.arguments import output_path, positive_int
 from data_tools.llm.asked import AskedModel
+from data_tools.llm.connection import Server
 from data_tools.llm.interface import LanguageModel
-from data_tools.llm.openai_client import OpenAIClient, Server
+from data_tools.llm.openai_client import OpenAIClient
 from megatron_mathcoder.config.errors import DataError
 
 VLLM = "vllm"

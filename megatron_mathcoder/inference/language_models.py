@@ -42,7 +42,8 @@ def open_model(name: str, batch_size: int = DEFAULT_BATCH) -> Iterator[LanguageM
 
 
 def _server(name: str) -> Iterator[LanguageModel]:
-    from data_tools.llm.openai_client import OpenAIClient, Server
+    from data_tools.llm.connection import Server
+    from data_tools.llm.openai_client import OpenAIClient
 
     address, _, model = name.partition("#")
     with OpenAIClient(Server(base_url=address, model=model)) as client:

@@ -20,8 +20,9 @@ from pathlib import Path
 import aiohttp
 import orjson
 
+from data_tools.llm.connection import Server
 from data_tools.llm.interface import Message, Request, Sampling
-from data_tools.llm.openai_client import OpenAIClient, Server
+from data_tools.llm.openai_client import OpenAIClient
 from data_tools.llm.request_log import RequestLog
 from data_tools.llm.wire import body_of
 

@@ -23,8 +23,9 @@ from pathlib import Path
 import pytest
 
 from data_tools.llm.ask import PROBE
+from data_tools.llm.connection import Server
 from data_tools.llm.interface import Message, Reply, Request, Sampling
-from data_tools.llm.openai_client import OpenAIClient, Server
+from data_tools.llm.openai_client import OpenAIClient
 from data_tools.llm.vllm_offline import VllmOffline
 from megatron_mathcoder.config.errors import DataError
 
