@@ -22,6 +22,14 @@ _COMMENT = re.compile(r"(?<!\\)%[^\n]*\n?")
 _PRIVATE = re.compile(f"[{PRIVATE_MARKS}]")
 
 
+def stripped(latex: str) -> str:
+    r"""Return LaTeX without the spaces at its ends, a control space (``\ ``) as a whole: ``\$`` would end no formula."""
+    latex = latex.strip()
+    while (len(latex) - len(latex.rstrip("\\"))) % 2:
+        latex = latex[:-1].rstrip()
+    return latex
+
+
 def clean_latex(latex: str) -> tuple[str, bool]:
     r"""Return LaTeX without its outer delimiters and TeX comments, on one line, and whether the delimiters were a display's."""
     latex = _COMMENT.sub("", _PRIVATE.sub("", latex)).replace("\u00a0", " ").strip()
@@ -32,7 +40,7 @@ def clean_latex(latex: str) -> tuple[str, bool]:
         if not inner or _opens_again(name, inner, match["f"]):
             break
         latex, display = inner, display or (name in _DISPLAYS and match["f"] != "math")
-    latex = _DISPLAYSTYLE.sub("", latex)
+    latex = stripped(_DISPLAYSTYLE.sub("", latex))
     # Spaces mean nothing in mathematics but an end of a command; inside \text{} one is as good as many.
     return re.sub(r"\s+", " ", latex).replace("$$", "$"), display
 

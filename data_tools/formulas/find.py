@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from data_tools.formulas.delimiters import stripped
+
 DISPLAY_ENVIRONMENTS = (
     "equation",
     "align",
@@ -56,7 +58,7 @@ def find_formulas(text: str) -> Iterator[Formula]:
     for match in _FORMULA.finditer(text):
         name = match.lastgroup or ""
         name = "body" if match["body"] is not None else name
-        yield Formula(match[name].strip(), name not in _INLINE, match.start(), match.end())
+        yield Formula(stripped(match[name]), name not in _INLINE, match.start(), match.end())
 
 
 def count_formulas(text: str) -> int:

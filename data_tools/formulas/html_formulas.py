@@ -18,10 +18,10 @@ from data_tools.formulas.asciimath import asciimath_to_latex
 from data_tools.formulas.delimiters import clean_latex
 from data_tools.formulas.find import Formula, find_formulas
 from data_tools.formulas.image_formulas import image_formulas
-from data_tools.formulas.mathml import given_latex, is_display, presentation_to_latex, tag_of
+from data_tools.formulas.mathml import given_latex, is_display, presentation_to_latex
+from data_tools.formulas.nodes import Node, tag_of, text_of
 from data_tools.formulas.raw_formulas import raw_formulas, uses_asciimath
 
-Node = Any
 Tree = Any
 
 _MARK = "\ue000{}\ue001"
@@ -117,7 +117,7 @@ class PageFormulas:
 
     def _mark_script(self, node: Node) -> None:
         """Write ``x<sup>2</sup>`` as ``x^2``: without the mark it would read ``x2``."""
-        text = " ".join((node.text or "").split())
+        text = text_of(node)
         parent = node.parent
         if parent is None or not text or not _SCRIPT.match(text) or (_ORDINAL.match(text) and not text.isdigit()):
             return

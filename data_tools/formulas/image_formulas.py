@@ -8,14 +8,12 @@ Does not: look at pictures.
 
 import re
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from data_tools.formulas.asciimath import asciimath_to_latex
 from data_tools.formulas.delimiters import OUTER
-from data_tools.formulas.mathml import tag_of
+from data_tools.formulas.nodes import Node, tag_of
 
-Node = Any
 _LATER = ("data-src", "data-lazy-src", "data-original")
 _DISPLAY_CLASSES = frozenset(["mwe-math-fallback-image-display", "ql-img-displayed-equation"])
 _CLASSES = frozenset(

@@ -3,19 +3,19 @@ r"""MathML to LaTeX.
 Decides: the LaTeX that the page itself carries (an ``annotation`` in TeX, or ``alttext``) is taken first, since somebody wrote
 it; otherwise presentation MathML is read element by element. A matrix in parentheses becomes ``pmatrix``, a table after an
 open brace ``cases``, an accent over a letter ``\hat``; fences grow (``\left``) only around what is tall.
-Does not: read content MathML, whose text alone is kept, or reproduce spacing and colour.
+Does not: read the elements that hold characters (``mathml_tokens.py``) or content MathML, whose text alone is kept, or reproduce
+spacing and colour.
 
-Elements: MathML Core and MathML 3, chapter 3 (W3C). Nodes are those of ``resiliparse.parse.html``.
+Elements: MathML Core and MathML 3, chapter 3 (W3C).
 """
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-from data_tools.formulas.symbols import ACCENTS, FUNCTIONS, UNDER_ACCENTS, VARIANTS, joined, text_characters
-
-Node = Any
-"""A ``resiliparse.parse.html.DOMNode``."""
+from data_tools.formulas.delimiters import stripped
+from data_tools.formulas.mathml_tokens import TOKENS, braced, in_font
+from data_tools.formulas.nodes import Node, elements_of, tag_of, text_of
+from data_tools.formulas.symbols import ACCENTS, UNDER_ACCENTS, joined, text_characters
 
 MAX_DEPTH = 150
 """Deeper nesting is no formula; its text is kept as it is."""
@@ -26,18 +26,11 @@ _SPOKEN = re.compile(r"(?=.* )(?=.*[A-Za-z]{3})[A-Za-z0-9 ,.'()-]*\Z")
 _FENCES = {"(": "pmatrix", "[": "bmatrix", "|": "vmatrix", "‖": "Vmatrix", "{": "Bmatrix"}
 _CLOSING = {"(": ")", "[": "]", "|": "|", "‖": "‖", "{": "}", "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
 _TALL = re.compile(r"\\(?:frac|binom|sum|prod|int|bigcup|bigcap|sqrt|begin|over|under)")
-_TEXT_SPECIAL = re.compile(r"([%#&_{}$])")
 _MOD = r"\bmod"
-_ESCAPED = r"\\\1"
 _GROUPED = re.compile(r"\\?[A-Za-z]|.|\\[A-Za-z]+")
 _BIG = re.compile(
     r"\\(?:sum|prod|coprod|i*int|oint|big[a-z]+|lim|limsup|liminf|max|min|sup|inf|gcd|det|Pr|operatorname\*?\{[^{}]*\})\Z"
 )
-
-
-def tag_of(node: Node) -> str:
-    """Return an element's name without a namespace prefix, in lower case."""
-    return str(node.tag or "").rpartition(":")[2].lower()
 
 
 def given_latex(math: Node) -> str | None:
@@ -48,7 +41,7 @@ def given_latex(math: Node) -> str | None:
             if text:
                 return text
     alternative = (math.get_attribute("alttext") or "").strip()
-    return None if _SPOKEN.match(alternative) and _elements(math) else alternative or None
+    return None if _SPOKEN.match(alternative) and elements_of(math) else alternative or None
 
 
 def is_display(math: Node) -> bool:
@@ -58,25 +51,19 @@ def is_display(math: Node) -> bool:
 
 def presentation_to_latex(math: Node) -> str:
     """Return the LaTeX of a ``math`` element, from its presentation elements alone. Empty for an empty one."""
-    return _row(_elements(math), 0).strip()
-
-
-def _elements(node: Node) -> list[Node]:
-    return [child for child in node.child_nodes if child.type == 1]
+    return stripped(_row(elements_of(math), 0))
 
 
 def _convert(node: Node, depth: int) -> str:
     if depth > MAX_DEPTH:
-        return _text_of(node)
-    handler = _HANDLERS.get(tag_of(node))
-    if handler is not None:
-        return handler(node, depth + 1)
-    children = _elements(node)
-    return _row(children, depth + 1) if children else text_characters(_text_of(node))
-
-
-def _text_of(node: Node) -> str:
-    return " ".join((node.text or "").split())
+        return text_of(node)
+    tag = tag_of(node)
+    if tag in TOKENS:
+        return TOKENS[tag](node)
+    if tag in _HANDLERS:
+        return _HANDLERS[tag](node, depth + 1)
+    children = elements_of(node)
+    return _row(children, depth + 1) if children else text_characters(text_of(node))
 
 
 def _row(nodes: list[Node], depth: int) -> str:
@@ -98,7 +85,7 @@ def _row(nodes: list[Node], depth: int) -> str:
 
 
 def _fence_text(node: Node) -> str:
-    return _text_of(node) if tag_of(node) == "mo" else ""
+    return text_of(node) if tag_of(node) == "mo" else ""
 
 
 def _matching(nodes: list[Node], start: int, opening: str) -> int | None:
@@ -126,7 +113,7 @@ def _fenced_piece(nodes: list[Node], start: int, end: int | None, opening: str, 
     if opening == "(" and (binomial := re.fullmatch(r"\\genfrac\{\}\{\}\{0pt\}\{\}(.*)", content)):
         return rf"\binom{binomial[1]}", end + 1
     if opening == "(" and content.startswith(_MOD):
-        return rf"\pmod{_braced(content[len(_MOD) :].strip())}", end + 1
+        return rf"\pmod{braced(content[len(_MOD) :].strip())}", end + 1
     if not _TALL.search(content):
         return None
     left, right = text_characters(opening), text_characters(_CLOSING[opening])
@@ -135,18 +122,14 @@ def _fenced_piece(nodes: list[Node], start: int, end: int | None, opening: str, 
 
 def _unwrapped(nodes: list[Node]) -> list[Node]:
     """Look through rows and styles that hold a single element, and past empty operators."""
-    nodes = [node for node in nodes if tag_of(node) != "mspace" and (_elements(node) or text_characters(_text_of(node)).strip())]
+    nodes = [node for node in nodes if tag_of(node) != "mspace" and (elements_of(node) or text_characters(text_of(node)).strip())]
     while len(nodes) == 1 and tag_of(nodes[0]) in ("mrow", "mstyle", "mpadded"):
-        nodes = _elements(nodes[0])
+        nodes = elements_of(nodes[0])
     return nodes
 
 
-def _braced(text: str) -> str:
-    return f"{{{text}}}"
-
-
 def _children(node: Node, count: int, depth: int) -> list[str]:
-    converted = [_convert(child, depth) for child in _elements(node)[:count]]
+    converted = [_convert(child, depth) for child in elements_of(node)[:count]]
     return converted + [""] * (count - len(converted))
 
 
@@ -154,78 +137,39 @@ def _base(text: str) -> str:
     """Group a base of several tokens, so that a script belongs to all of it."""
     if not text or _GROUPED.fullmatch(text) or _BIG.search(text) or re.fullmatch(r"\\[A-Za-z]+\{[^{}]*\}", text):
         return text or "{}"
-    return text if re.fullmatch(r"\\left.*\\right\S+|\d+|\([^()]*\)", text) else _braced(text)
-
-
-def _identifier(node: Node, depth: int) -> str:
-    raw = _text_of(node)
-    font = VARIANTS.get(node.get_attribute("mathvariant") or "")
-    if raw in FUNCTIONS:
-        return rf"\{raw}"
-    text = text_characters(raw)
-    if font:
-        return rf"\{font}{_braced(text)}"
-    if len(raw) > 1 and raw.isascii() and raw.isalpha():
-        return rf"\operatorname{_braced(text)}"
-    upright = node.get_attribute("mathvariant") == "normal" and raw.isascii() and raw.isalpha()
-    return rf"\mathrm{_braced(text)}" if upright else text
-
-
-def _number(node: Node, depth: int) -> str:
-    font = VARIANTS.get(node.get_attribute("mathvariant") or "")
-    text = text_characters(_text_of(node))
-    return rf"\{font}{_braced(text)}" if font else text
-
-
-def _operator(node: Node, depth: int) -> str:
-    raw = _text_of(node)
-    if raw in FUNCTIONS:
-        return rf"\{raw}"
-    if len(raw) > 1 and raw.isascii() and raw.replace(" ", "").isalpha():
-        known = raw.replace(" ", "")
-        return rf"\{known}" if known in FUNCTIONS else {"mod": r"\bmod "}.get(raw, rf"\operatorname{_braced(raw)}")
-    return text_characters(raw)
-
-
-def _written_text(node: Node, depth: int) -> str:
-    # The text of an element is collapsed by _text_of; the spaces at its ends part words from formulas.
-    raw = str(node.text or "").replace("\u00a0", " ")
-    if not raw.strip():
-        return r"\ " if raw else ""
-    spaced = re.sub(r"[ \t\n]+", " ", raw)
-    return rf"\text{_braced(_TEXT_SPECIAL.sub(_ESCAPED, spaced))}"
+    return text if re.fullmatch(r"\\left.*\\right\S+|\d+|\([^()]*\)", text) else braced(text)
 
 
 def _fraction(node: Node, depth: int) -> str:
     above, below = _children(node, 2, depth)
     thickness = (node.get_attribute("linethickness") or "").strip()
     if re.fullmatch(r"0(?:\.0*)?[a-z%]*", thickness):
-        return rf"\genfrac{{}}{{}}{{0pt}}{{}}{_braced(above)}{_braced(below)}"
-    return rf"\frac{_braced(above)}{_braced(below)}"
+        return rf"\genfrac{{}}{{}}{{0pt}}{{}}{braced(above)}{braced(below)}"
+    return rf"\frac{braced(above)}{braced(below)}"
 
 
 def _subscript(node: Node, depth: int) -> str:
     base, below = _children(node, 2, depth)
-    return f"{_base(base)}_{_braced(below)}"
+    return f"{_base(base)}_{braced(below)}"
 
 
 def _superscript(node: Node, depth: int) -> str:
     base, above = _children(node, 2, depth)
     primes = re.fullmatch(r"(?:\\prime)+", above)
-    return _base(base) + ("'" * above.count("prime") if primes else f"^{_braced(above)}")
+    return _base(base) + ("'" * above.count("prime") if primes else f"^{braced(above)}")
 
 
 def _both_scripts(node: Node, depth: int) -> str:
     base, below, above = _children(node, 3, depth)
-    return f"{_base(base)}_{_braced(below)}^{_braced(above)}"
+    return f"{_base(base)}_{braced(below)}^{braced(above)}"
 
 
 def _under(node: Node, depth: int) -> str:
     base, below = _children(node, 2, depth)
     accent = UNDER_ACCENTS.get(_mark(node, 1))
     if accent:
-        return rf"\{accent}{_braced(base)}"
-    return f"{_base(base)}_{_braced(below)}" if _takes_limits(base) else rf"\underset{_braced(below)}{_braced(base)}"
+        return rf"\{accent}{braced(base)}"
+    return f"{_base(base)}_{braced(below)}" if _takes_limits(base) else rf"\underset{braced(below)}{braced(base)}"
 
 
 def _over(node: Node, depth: int) -> str:
@@ -233,15 +177,15 @@ def _over(node: Node, depth: int) -> str:
     accent = ACCENTS.get(_mark(node, 1))
     if accent:
         wide = {"hat": "widehat", "tilde": "widetilde", "bar": "overline", "vec": "overrightarrow"}
-        return rf"\{accent if _GROUPED.fullmatch(base) else wide.get(accent, accent)}{_braced(base)}"
-    return f"{_base(base)}^{_braced(above)}" if _takes_limits(base) else rf"\overset{_braced(above)}{_braced(base)}"
+        return rf"\{accent if _GROUPED.fullmatch(base) else wide.get(accent, accent)}{braced(base)}"
+    return f"{_base(base)}^{braced(above)}" if _takes_limits(base) else rf"\overset{braced(above)}{braced(base)}"
 
 
 def _under_and_over(node: Node, depth: int) -> str:
     base, below, above = _children(node, 3, depth)
     if _takes_limits(base):
-        return f"{_base(base)}_{_braced(below)}^{_braced(above)}"
-    return rf"\underset{_braced(below)}{{\overset{_braced(above)}{_braced(base)}}}"
+        return f"{_base(base)}_{braced(below)}^{braced(above)}"
+    return rf"\underset{braced(below)}{{\overset{braced(above)}{braced(base)}}}"
 
 
 def _takes_limits(base: str) -> bool:
@@ -250,26 +194,26 @@ def _takes_limits(base: str) -> bool:
 
 def _mark(node: Node, index: int) -> str:
     """Return the character of an accent, "" when the child is more than one."""
-    children = _elements(node)
+    children = elements_of(node)
     child = children[index] if index < len(children) else None
-    while child is not None and tag_of(child) in ("mrow", "mstyle") and len(_elements(child)) == 1:
-        child = _elements(child)[0]
-    return _text_of(child) if child is not None and tag_of(child) in ("mo", "mi", "mtext") else ""
+    while child is not None and tag_of(child) in ("mrow", "mstyle") and len(elements_of(child)) == 1:
+        child = elements_of(child)[0]
+    return text_of(child) if child is not None and tag_of(child) in ("mo", "mi", "mtext") else ""
 
 
 def _root(node: Node, depth: int) -> str:
     base, index = _children(node, 2, depth)
-    return rf"\sqrt[{index}]{_braced(base)}"
+    return rf"\sqrt[{index}]{braced(base)}"
 
 
 def _square_root(node: Node, depth: int) -> str:
-    return rf"\sqrt{_braced(_row(_elements(node), depth))}"
+    return rf"\sqrt{braced(_row(elements_of(node), depth))}"
 
 
 def _fenced(node: Node, depth: int) -> str:
     opening, closing = node.get_attribute("open"), node.get_attribute("close")
     opening, closing = "(" if opening is None else opening, ")" if closing is None else closing
-    children = _elements(node)
+    children = elements_of(node)
     inside = _unwrapped(children)
     if len(inside) == 1 and tag_of(inside[0]) == "mtable" and opening in _FENCES and closing == _CLOSING[opening]:
         return _table(inside[0], depth, _FENCES[opening])
@@ -286,18 +230,18 @@ def _fenced(node: Node, depth: int) -> str:
 
 def _table(node: Node, depth: int, environment: str = "matrix") -> str:
     rows = []
-    for row in _elements(node):
-        cells = [cell for cell in _elements(row) if tag_of(cell) == "mtd"]
+    for row in elements_of(node):
+        cells = [cell for cell in elements_of(row) if tag_of(cell) == "mtd"]
         if tag_of(row) == "mlabeledtr":
             cells = cells[1:]
-        rows.append(" & ".join(_row(_elements(cell), depth) for cell in cells) if cells else _convert(row, depth))
+        rows.append(" & ".join(_row(elements_of(cell), depth) for cell in cells) if cells else _convert(row, depth))
     aligned = environment == "matrix" and "right left" in (node.get_attribute("columnalign") or "")
     environment = "aligned" if aligned else environment
     return rf"\begin{{{environment}}}" + r" \\ ".join(rows) + rf"\end{{{environment}}}"
 
 
 def _multiscripts(node: Node, depth: int) -> str:
-    children = _elements(node)
+    children = elements_of(node)
     names = [tag_of(child) for child in children]
     cut = names.index("mprescripts") if "mprescripts" in names else len(children)
     base = _convert(children[0], depth) if children else ""
@@ -309,33 +253,32 @@ def _script_pairs(nodes: list[Node], depth: int, start: str, base: bool = False)
     text = start if nodes or base else ""
     for index in range(0, len(pairs), 2):
         below, above = pairs[index], pairs[index + 1] if index + 1 < len(pairs) else ""
-        text += (f"_{_braced(below)}" if below else "") + (f"^{_braced(above)}" if above else "")
+        text += (f"_{braced(below)}" if below else "") + (f"^{braced(above)}" if above else "")
     return text
 
 
 def _enclosed(node: Node, depth: int) -> str:
-    content = _row(_elements(node), depth)
+    content = _row(elements_of(node), depth)
     notation = node.get_attribute("notation") or ""
     for word, command in (("box", "boxed"), ("top", "overline"), ("bottom", "underline"), ("strike", "cancel")):
         if word in notation:
-            return rf"\{command}{_braced(content)}"
+            return rf"\{command}{braced(content)}"
     return content
 
 
 def _style(node: Node, depth: int) -> str:
-    content = _row(_elements(node), depth)
-    font = VARIANTS.get(node.get_attribute("mathvariant") or "")
-    return rf"\{font}{_braced(content)}" if font else content
+    content = _row(elements_of(node), depth)
+    return in_font(node, content) or content
 
 
 def _semantics(node: Node, depth: int) -> str:
-    children = _elements(node)
+    children = elements_of(node)
     return _convert(children[0], depth) if children else ""
 
 
 def _action(node: Node, depth: int) -> str:
     """Return what an element that changes when it is clicked on shows first."""
-    children = _elements(node)
+    children = elements_of(node)
     selected = node.get_attribute("selection") or "1"
     index = int(selected) - 1 if selected.isdecimal() and 0 < int(selected) <= len(children) else 0
     return _convert(children[index], depth) if children else ""
@@ -345,23 +288,7 @@ def _nothing(node: Node, depth: int) -> str:
     return ""
 
 
-def _space(node: Node, depth: int) -> str:
-    width = (node.get_attribute("width") or "").strip()
-    wide = re.fullmatch(r"(\d*\.?\d+)em", width)
-    return "" if wide is None or float(wide[1]) < 0.9 else r"\quad " if float(wide[1]) < 1.9 else r"\qquad "
-
-
-def _string(node: Node, depth: int) -> str:
-    return rf"\text{_braced(_text_of(node))}"
-
-
 _HANDLERS: dict[str, Callable[[Node, int], str]] = {
-    "mi": _identifier,
-    "mn": _number,
-    "mo": _operator,
-    "mtext": _written_text,
-    "ms": _string,
-    "mspace": _space,
     "mfrac": _fraction,
     "msub": _subscript,
     "msup": _superscript,

@@ -12,9 +12,8 @@ from typing import Any
 import orjson
 
 from data_tools.formulas.asciimath import asciimath_to_latex
-from data_tools.formulas.mathml import tag_of
+from data_tools.formulas.nodes import Node, tag_of
 
-Node = Any
 Tree = Any
 
 _ATTRIBUTES = ("data-latex", "data-tex", "data-math", "data-formula", "data-equation", "data-expr")

@@ -12,6 +12,8 @@ from data_tools.formulas.find import Formula, count_formulas, find_formulas
         ("a $$x$$ b", "x", True),
         (r"a \(x\) b", "x", False),
         (r"a \[ x \] b", "x", True),
+        (r"a \(x\ \) b", "x", False),
+        (r"a $$x \\ $$ b", r"x \\", True),
         (r"\begin{align*} a &= b \\ \text{if $c$} \end{align*}", r"a &= b \\ \text{if $c$}", True),
         (r"\begin{equation}\begin{split}x\end{split}\end{equation}", r"\begin{split}x\end{split}", True),
         ("$a\nb$", "a\nb", False),

@@ -17,6 +17,8 @@ TEX = "<annotation encoding='application/x-tex'>x^2</annotation>"
         (f"<math alttext='x^2' display='inline'>{X2}</math>", "x^2", False),
         (r"<math alttext='{\displaystyle x^2}'></math>", "x^2", False),
         ("<m:math><m:mi>x</m:mi></m:math>", "x", False),
+        ("<math><mi>x</mi><mtext>\u00a0</mtext></math>", "x", False),
+        (r"<script type='math/tex'>x\ \ </script>", "x", False),
         ("<script type='math/tex'>x^2</script>", "x^2", False),
         ("<script type='math/tex; mode=display'>x^2</script>", "x^2", True),
         (

@@ -41,11 +41,7 @@ TABLE = (
         ("<mover><mo>=</mo><mtext>def</mtext></mover>", r"\overset{\text{def}}{=}"),
         ("<msup><mi>f</mi><mo>′</mo></msup><msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>", "f'x_{i}^{2}"),
         ("<msup><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></msup>", "{a+b}^{2}"),
-        ("<mi>ℝ</mi><mi>𝐱</mi><mi mathvariant='fraktur'>g</mi><mi>𝒞</mi>", r"\mathbb{R}\mathbf{x}\mathfrak{g}\mathcal{C}"),
-        ("<mi>sin</mi><mi>θ</mi><mi>sin</mi><mi>a</mi><mi>foo</mi>", r"\sin\theta\sin a\operatorname{foo}"),
         ("<mroot><mi>x</mi><mn>3</mn></mroot>", r"\sqrt[3]{x}"),
-        ("<mi>a</mi><mo>≤</mo><mi>b</mi><mo>∉</mo><mi>C</mi>", r"a\leq b\notin C"),
-        ("<mtext>if </mtext><mi>x</mi><mtext> is 5%</mtext>", r"\text{if }x\text{ is 5\%}"),
         (
             "<mmultiscripts><mi>C</mi><mi>k</mi><none/><mprescripts/><none/><mi>n</mi></mmultiscripts>",
             "{}^{n}C_{k}",
