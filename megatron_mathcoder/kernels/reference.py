@@ -93,8 +93,8 @@ def softmax_gradient_(logits: Tensor, labels: Tensor, log_sum: Tensor, scale: Te
 
 
 def _blocks(logits: Tensor) -> Iterator[slice]:
-    """Yield ranges of rows [n, v] that are a block together."""
-    rows = max(1, BLOCK_LOGITS // logits.shape[1])
+    """Yield ranges of rows [n, v] that are a block together; elsewhere than on a CPU all rows are one."""
+    rows = max(1, BLOCK_LOGITS // logits.shape[1] if logits.device.type == "cpu" else len(logits))
     return (slice(begin, begin + rows) for begin in range(0, len(logits), rows))
 
 

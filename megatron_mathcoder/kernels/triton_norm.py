@@ -18,6 +18,8 @@ THREAD_BYTES = 32
 """Of each tensor that a thread takes from a row, in two accesses of the widest kind: twice that spills in the backward pass."""
 SHARES = 2**20
 """Numbers that backward programs have of the weight's gradient, together: 4 MiB, which stay in cache until they are summed."""
+SUM_ROWS, SUM_COLUMNS = 64, 32
+"""Of those, what a program sums at a time: 128 programs for 4,096 columns. torch's sum and a rounding are two launches."""
 
 
 @triton.jit
@@ -50,23 +52,45 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
     weight = tl.load(weight_ptr + column, mask=inside, other=0.0).to(tl.float32)
     dweight = tl.zeros((BLOCK,), dtype=tl.float32)
     here = program.to(tl.int64) * columns + column
+    stride = tl.num_programs(0).to(tl.int64) * columns
+    next_x = tl.load(x_ptr + here, mask=inside, other=0.0)
+    next_dy = tl.load(dy_ptr + here, mask=inside, other=0.0)
     for row in range(program, rows, tl.num_programs(0)):
+        # The next row is asked for before this one is summed: programs are few, and memory must not wait for sums.
+        x, dy = next_x.to(tl.float32), next_dy.to(tl.float32)
+        further = column < tl.where(row + tl.num_programs(0) < rows, columns, 0)
+        next_x = tl.load(x_ptr + here + stride, mask=further, other=0.0)
+        next_dy = tl.load(dy_ptr + here + stride, mask=further, other=0.0)
         scale = tl.load(scale_ptr + row)
-        normalised = tl.load(x_ptr + here, mask=inside, other=0.0).to(tl.float32) * scale
-        dy = tl.load(dy_ptr + here, mask=inside, other=0.0).to(tl.float32)
+        normalised = x * scale
         dweight += dy * normalised
         weighted = dy * weight
+        if ADD:
+            through = tl.load(dsum_ptr + here, mask=inside, other=0.0).to(tl.float32)
         dx = scale * (weighted - normalised * (tl.sum(weighted * normalised, axis=0) / columns))
         if ADD:
-            dx += tl.load(dsum_ptr + here, mask=inside, other=0.0).to(tl.float32)
+            dx += through
         tl.store(dx_ptr + here, dx.to(dx_ptr.dtype.element_ty), mask=inside)
-        here += tl.num_programs(0).to(tl.int64) * columns
+        here += stride
     tl.store(dweight_ptr + program.to(tl.int64) * columns + column, dweight, mask=inside)
+
+
+@triton.jit
+def _sum_kernel(shares_ptr, dweight_ptr, programs, columns, ROWS: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < columns
+    total = tl.zeros((ROWS, BLOCK), dtype=tl.float32)
+    for start in range(0, programs, ROWS):
+        row = start + tl.arange(0, ROWS)
+        mask = (row < programs)[:, None] & inside[None, :]
+        total += tl.load(shares_ptr + row[:, None] * columns + column[None, :], mask=mask, other=0.0)
+    tl.store(dweight_ptr + column, tl.sum(total, axis=0).to(dweight_ptr.dtype.element_ty), mask=inside)
 
 
 def _launch(x: Tensor) -> dict[str, int]:
     block = triton.next_power_of_2(x.shape[-1])
-    return {"BLOCK": block, "num_warps": min(max(block * x.element_size() // (32 * THREAD_BYTES), 1), 16)}
+    most = 8 * x.element_size()  # an fp32 row of 8,192 would spill in 16 warps, a 16-bit one in 32
+    return {"BLOCK": block, "num_warps": min(max(block * x.element_size() // (32 * THREAD_BYTES), 1), most)}
 
 
 def _forward(x: Tensor, residual: Tensor | None, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,7 +118,9 @@ def _backward(dy: Tensor, dsum: Tensor | None, x: Tensor, weight: Tensor, scale:
     through = dy if dsum is None else dsum.contiguous()
     add = dsum is not None
     _backward_kernel[(programs,)](dy, through, x, weight, scale, dx, shares, rows, columns, ADD=add, **_launch(x))
-    return dx, shares.sum(0).to(weight.dtype)
+    dweight = torch.empty_like(weight)
+    _sum_kernel[(triton.cdiv(columns, SUM_COLUMNS),)](shares, dweight, programs, columns, ROWS=SUM_ROWS, BLOCK=SUM_COLUMNS)
+    return dx, dweight
 
 
 class _RMSNorm(torch.autograd.Function):

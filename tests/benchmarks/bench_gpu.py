@@ -6,7 +6,8 @@ Needs torch, Triton (and so a C compiler) and megatron-core (with numpy); liger-
 Random weights and tokens. With ``--device cpu --tiny`` it does that under Triton's interpreter: no such number means anything.
 
 Decides: the sections, in processes of their own, so that one that fails, hangs or runs out of memory costs its own budget and
-no more; every row says what was measured or why it was not, and is on disk as soon as it is known.
+no more, and their order: what is lost first when time runs out is what matters least. Every row says what was measured or why it
+was not, and is on disk as soon as it is known; the JSON is written again after each section.
 Does not: judge, beyond its exit status: 1 where a kernel has not been seen to compute its definition.
 """
 
@@ -23,13 +24,15 @@ from typing import Any, NamedTuple
 
 TOTAL_SECONDS = 460
 SECTIONS = {
-    "correctness": 70,
-    "kernels": 120,
+    "correctness": 90,
+    "8B": 70,
     "1.2B": 50,
-    "1.2B peers": 120,
-    "8B": 60,
-    "8B peers": 90,
-    "ablation": 80,
+    "kernels": 110,
+    "8B peers": 100,
+    "1.2B peers": 100,
+    "local spec": 40,
+    "ablation": 70,
+    "compiled kernels": 90,
 }
 """Seconds that each may take; what one leaves over is the next ones' to use, up to their own."""
 ROWS_FILE, TABLE_FILE = "rows.jsonl", "bench_gpu.json"
@@ -56,7 +59,12 @@ class Bench(NamedTuple):
         except Exception as error:  # out of memory, a kernel that does not compile, a package that is not there: the row says it
             first_line = (str(error).strip().splitlines() or [""])[0]
             self.row(section, name, measured=False, reason=f"{type(error).__name__}: {first_line}"[:200])
-            free_memory()
+        free_memory()  # not before: until here an error's frames hold what filled the card
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all rows there are, of all sections."""
+        file = self.folder / ROWS_FILE
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def free_memory() -> None:
@@ -87,7 +95,9 @@ def run_section(name: str, bench: Bench) -> None:
         "1.2B peers": gpu_models.small_peers,
         "8B": gpu_models.large_model,
         "8B peers": gpu_models.large_peers,
+        "local spec": gpu_models.stock_megatron,
         "ablation": gpu_models.ablation,
+        "compiled kernels": gpu_kernels.compiled_kernels,
     }
     sections[name](bench)
 
@@ -107,6 +117,16 @@ def run_sections(names: list[str], bench: Bench, arguments: list[str]) -> None:
                 bench.row(name, "whole section", measured=False, reason=f"its process ended with status {status}")
         except subprocess.TimeoutExpired:
             bench.row(name, "rest of the section", measured=False, reason=f"{min(SECTIONS[name], left):.0f} s were over")
+        write_json(bench)
+
+
+def write_json(bench: Bench) -> dict[str, Any]:
+    """Write all rows so far; return them with the versions."""
+    found = {"versions": versions(bench.device), "rows": bench.rows()}
+    temporary = bench.folder / f"{TABLE_FILE}.tmp"
+    temporary.write_text(json.dumps(found, indent=1))
+    temporary.replace(bench.folder / TABLE_FILE)
+    return found
 
 
 def versions(device: str) -> dict[str, Any]:
@@ -122,7 +142,10 @@ def versions(device: str) -> dict[str, Any]:
         except PackageNotFoundError:
             found[package] = None
     found["c_compiler"] = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")  # Triton's launchers need one
-    found["device"] = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or "cpu"
+    found["device"] = platform.processor() or "cpu"
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        found |= {"device": properties.name, "memory_gib": properties.total_memory / 2**30}
     return found
 
 
@@ -163,9 +186,8 @@ def main() -> int:
     (options.out / ROWS_FILE).unlink(missing_ok=True)
     own = ["--out", str(options.out), "--device", options.device, *(["--tiny"] if options.tiny else [])]
     run_sections(options.only, bench, own)
-    rows = [json.loads(line) for line in (options.out / ROWS_FILE).read_text().splitlines()]
-    found = {"versions": versions(options.device), "rows": rows}
-    (options.out / TABLE_FILE).write_text(json.dumps(found, indent=1))
+    found = write_json(bench)
+    rows = found["rows"]
     print(table(rows))
     print(f"\n{json.dumps(found['versions'])}\n{options.out / TABLE_FILE}")
     return 0 if all(row.get("agrees", False) for row in rows if row["section"] == "correctness") else 1

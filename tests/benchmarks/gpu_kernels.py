@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from bench_gpu import Bench, free_memory
+from bench_gpu import Bench
 from torch import Tensor
 
 from megatron_mathcoder.kernels import adamw, reference
@@ -65,12 +65,11 @@ def correctness(bench: Bench) -> None:
 
     for name, make in cases(TINY if bench.tiny else LARGE._replace(tokens=1000, chunk=500, parameters=3_000_001), bench).items():
         bench.attempt("correctness", name, partial(_agreement, make, bench))
-        free_memory()
     bench.attempt("correctness", "a step by both sets", partial(gpu_models.step_agreement, bench))
 
 
 def kernels(bench: Bench) -> None:
-    """Time every way of every kernel."""
+    """Time ours of every kernel, then everything else but compiled code."""
     ceilings: dict[str, float] = {}
 
     def ceiling(kind: str, measure: Callable[[], float]) -> dict[str, float]:
@@ -79,24 +78,29 @@ def kernels(bench: Bench) -> None:
 
     bench.attempt("kernels", "ceiling: copy, bytes/s", lambda: ceiling("bytes", partial(_copy_rate, bench)))
     bench.attempt("kernels", "ceiling: bf16 product, flop/s", lambda: ceiling("flops", partial(_product_rate, bench)))
+    made = cases(TINY if bench.tiny else LARGE, bench)
+    seconds: dict[str, dict[str, float]] = {name: {} for name in made}
+    for ours in (True, False):
+        for name, make in made.items():
+            for way in [each for each in make(bench.device).ways if (each == "ours") == ours]:
+                bench.attempt("kernels", f"{name}: {way}", partial(_timing, make, way, seconds[name], ceilings, bench))
+
+
+def compiled_kernels(bench: Bench) -> None:
+    """Time what torch makes of the definitions, beside ours once more: compiling takes seconds a kernel."""
     for name, make in cases(TINY if bench.tiny else LARGE, bench).items():
         seconds: dict[str, float] = {}
-        for way in ways_of(make, bench):
-            bench.attempt("kernels", f"{name}: {way}", partial(_timing, make, way, seconds, ceilings, bench))
-            free_memory()
-
-
-def ways_of(make: Callable[[str], Case], bench: Bench) -> list[str]:
-    """Return what an operation is computed by: ours first; compiled code where it is differentiated and there is a GPU."""
-    case = make(bench.device)
-    return [*case.ways, *(["compile"] if case.gradient and bench.device == "cuda" else [])]
+        for way in ("ours", "compile") if make(bench.device).gradient else ():
+            bench.attempt("compiled kernels", f"{name}: {way}", partial(_timing, make, way, seconds, {}, bench))
 
 
 def _timing(
     make: Callable[[str], Case], way: str, seconds: dict[str, float], ceilings: dict[str, float], bench: Bench
 ) -> dict[str, float]:
     case = make(bench.device)
-    function = torch.compile(case.ways["eager"]) if way == "compile" else case.ways[way]
+    function = case.ways["eager" if way == "compile" else way]
+    if way == "compile" and bench.device == "cuda":
+        function = torch.compile(function)
     upstream = [torch.ones_like(each) for each in _outputs(function, case)]
     seconds[way] = time_of(lambda: _run(function, case, upstream), bench)
     found = {"ms": seconds[way] * 1e3}
@@ -140,15 +144,16 @@ def _agreement(make: Callable[[str], Case], bench: Bench) -> dict[str, Any]:
 
 
 def time_of(function: Callable[[], Any], bench: Bench) -> float:
-    """Return the median seconds of a call; on a GPU by its own events, with the cache overwritten before each.
+    """Return the median seconds of a call; on a GPU by its own events, with other things in its cache before each.
 
+    They are read, not written: what the cache holds for memory it would write back in the time of the call.
     The GPU is kept waiting until a call is queued whole: what the host takes to queue it is no time of the kernels.
     """
     if bench.device == "cpu":
         begin = time.perf_counter()
         function()
         return time.perf_counter() - begin
-    cache = torch.empty(2**28, dtype=torch.int8, device="cuda")
+    cache = torch.zeros(2**26, device="cuda")
     for _ in range(3):
         function()
     torch.cuda.synchronize()
@@ -157,7 +162,7 @@ def time_of(function: Callable[[], Any], bench: Bench) -> float:
     queueing = time.perf_counter() - begin
     taken, deadline = [], time.monotonic() + 1.5
     while len(taken) < 5 or (len(taken) < 30 and time.monotonic() < deadline):
-        cache.zero_()
+        cache.sum()
         torch.cuda._sleep(int(CLOCK * min(2 * queueing, LONGEST_WAIT)))
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()
@@ -169,9 +174,11 @@ def time_of(function: Callable[[], Any], bench: Bench) -> float:
 
 
 def _copy_rate(bench: Bench) -> float:
-    source = torch.empty(2**12 if bench.tiny else 2**30, dtype=torch.int8, device=bench.device)
+    """Return the rate of the faster of the driver's copy and a kernel's."""
+    source = torch.ones(2**10 if bench.tiny else 2**28, device=bench.device)
     target = torch.empty_like(source)
-    return 2 * source.nbytes / time_of(lambda: target.copy_(source), bench)
+    ways = (lambda: target.copy_(source), lambda: torch.neg(source, out=target))
+    return 2 * source.nbytes / min(time_of(way, bench) for way in ways)
 
 
 def _product_rate(bench: Bench) -> float:
@@ -203,6 +210,7 @@ def cases(sizes: Sizes, bench: Bench) -> dict[str, Callable[[str], Case]]:
             "gradient norm": _gradient_norm,
             "attention, 1 document": partial(_attention, documents=1),
             "attention, 4 documents": partial(_attention, documents=4),
+            "attention, 1 document, narrow heads": partial(_attention, documents=1, share=2),
         }.items()
     }
 
@@ -333,17 +341,21 @@ def _gradient_norm(sizes: Sizes, ours: KernelSet, device: str) -> Case:
     return Case([], ways, bytes=4.0 * sizes.parameters, gradient=False)
 
 
-def _attention(sizes: Sizes, ours: KernelSet, device: str, documents: int) -> Case:
-    """Documents of one length, all at once and one by one; the operations are those of the causal halves."""
+def _attention(sizes: Sizes, ours: KernelSet, device: str, documents: int, share: int = 1) -> Case:
+    """Documents of one length, all at once and one by one; the operations are those of the causal halves.
+
+    Heads are a ``share``-th as wide: 64, 1.2B's, instead of 128.
+    """
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from megatron_mathcoder.kernels.varlen_attention import torch_varlen_kernel
 
     length = sizes.tokens // documents
-    query = _random(device, documents * length, sizes.heads, sizes.width)
-    key, value = (_random(device, documents * length, sizes.groups, sizes.width) for _ in range(2))
+    width = sizes.width // share
+    query = _random(device, documents * length, sizes.heads, width)
+    key, value = (_random(device, documents * length, sizes.groups, width) for _ in range(2))
     ends = torch.arange(documents + 1, dtype=torch.int32, device=device) * length
-    scale = 1 / math.sqrt(sizes.width)
+    scale = 1 / math.sqrt(width)
 
     def one_by_one(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         outputs = []
@@ -373,5 +385,5 @@ def _attention(sizes: Sizes, ours: KernelSet, device: str, documents: int) -> Ca
     if device == "cuda":
         ways |= {"cuDNN, one by one": by_cudnn, "flash-attn 4": by_flash_attention_4}
     # Two products of 2·l²/2·d a head forward, two and a half times that backward (Dao 2023, section 4.1).
-    flops = 3.5 * documents * 2 * length**2 * sizes.width * sizes.heads
+    flops = 3.5 * documents * 2 * length**2 * width * sizes.heads
     return Case([query, key, value], ways, flops=flops)

@@ -1,22 +1,26 @@
 """The models' sections of ``bench_gpu.py``: training steps of ours, of megatron-core as it comes, and of Hugging Face's Llama.
 
 Decides: which models (Llama-3.2-1B's and Llama-3-8B's shapes at 8,192 tokens, bf16), how many steps, and what is switched off in
-the ablation. Peers that keep more memory than the card has are given as many layers as fit, and so are compared by their MFU.
+the ablation. What keeps more memory than the card has is given as many layers as fit; ``times_ours`` is there where ours was
+measured with as many.
 Does not: count operations (``config/flops.py``).
 """
 
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from bench_gpu import Bench, free_memory
+import torch.nn.functional as F
+from bench_gpu import Bench
 from gpu_kernels import interpreted_kernels
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from training_steps import Step, hugging_face_step, num_microbatches, our_step, token_batches
 
 from megatron_mathcoder.config.flops import training_flops_per_token
@@ -66,8 +70,10 @@ COMPACT = "optimizer.use_precision_aware_optimizer=true"
 DOCUMENTS = 4
 """Of a sample, in the ablation: with one, attention is a single call either way."""
 LAYERS_TO_TRY = (32, 24, 16, 8, 4, 2)
-COMPILED, LAYERS_TO_COMPILE = "Hugging Face, compiled", 8
-"""Of 8B: torch compiles each layer by itself, some seconds a layer."""
+LAYERS_BESIDE_PEERS = 8
+"""Of 8B, and of ours beside them: whole, none of them fits, and torch compiles each layer by itself, some seconds a layer."""
+LARGEST_KERNELS = 14
+"""That are named of a step."""
 
 
 def recipe(bench: Bench, shape: tuple[str, ...], *overrides: str, microbatches: int = 2) -> RunConfig:
@@ -78,51 +84,85 @@ def recipe(bench: Bench, shape: tuple[str, ...], *overrides: str, microbatches: 
 
 
 def small_model(bench: Bench) -> None:
-    """1.2B, ours, in both forms of the optimizer."""
+    """1.2B, ours, in both forms of the optimizer, and where its time goes."""
     for name, overrides in (("ours", ()), ("ours, 12 bytes a parameter", (COMPACT,))):
-        config = recipe(bench, SMALL, *overrides, microbatches=4)
-        bench.attempt("1.2B", name, partial(measure, our_step, config, bench))
-        free_memory()
+        most_layers(bench, "1.2B", name, our_step, *overrides, most=16, microbatches=4)
+    bench.attempt("1.2B", "kernels of a step", partial(kernel_shares, recipe(bench, SMALL), bench))
 
 
 def small_peers(bench: Bench) -> None:
-    """1.2B's layers, as many as the others hold: megatron-core's local spec keeps the scores of a whole sequence."""
+    """1.2B's layers, as many as the others hold."""
     for name, build in peers(bench).items():
         most_layers(bench, "1.2B", name, build, most=16, microbatches=4)
 
 
 def large_model(bench: Bench) -> None:
     """8B in 12 bytes a parameter: whole without recompute, or, where the card is too small, by selective recompute or in part."""
-    for name, overrides in (
-        ("ours, 12 bytes, no recompute", (COMPACT,)),
-        ("ours, 12 bytes, selective recompute", (COMPACT, "training.recompute=selective")),
-    ):
-        most_layers(bench, "8B", name, our_step, *overrides)
+    selective = "training.recompute=selective"
+    layers = most_layers(bench, "8B", "ours, 12 bytes, no recompute", our_step, COMPACT)
+    most_layers(bench, "8B", "ours, 12 bytes, selective recompute", our_step, COMPACT, selective)
+    bench.attempt("8B", "kernels of a step", partial(kernel_shares, recipe(bench, LARGE, COMPACT, *of_layers(layers)), bench))
 
 
 def large_peers(bench: Bench) -> None:
-    """8B's layers, as many as the others hold, and as can be compiled in the time there is."""
+    """Some of 8B's layers, in ours too."""
+    most_layers(bench, "8B", "ours", our_step, COMPACT, most=LAYERS_BESIDE_PEERS)
     for name, build in peers(bench).items():
-        most_layers(bench, "8B", name, build, most=LAYERS_TO_COMPILE if name == COMPILED else 32)
+        most_layers(bench, "8B", name, build, most=LAYERS_BESIDE_PEERS)
+
+
+def stock_megatron(bench: Bench) -> None:
+    """As many layers of either as megatron-core's local spec holds, which keeps the scores of a whole sequence.
+
+    In a process without ours, which would give it our optimizer.
+    """
+    name = "megatron-core, local spec"
+    most_layers(bench, "1.2B", name, stock_megatron_step, most=16, microbatches=4)
+    most_layers(bench, "8B", name, stock_megatron_step, most=LAYERS_BESIDE_PEERS)
+
+
+def of_layers(layers: int) -> tuple[str, ...]:
+    """Return the change of a recipe to so many layers; 0 = as few as there may be."""
+    return (f"model.num_layers={layers or LAYERS_TO_TRY[-1]}",)
 
 
 def most_layers(
     bench: Bench, section: str, name: str, build: Callable[..., Step], *overrides: str, most: int = 32, microbatches: int = 2
-) -> None:
-    """Measure with all layers, or with the most of ``LAYERS_TO_TRY`` that fit; each that does not has a row that says so."""
+) -> int:
+    """Measure with all layers, or with the most of ``LAYERS_TO_TRY`` that fit, and return how many; 0 if none do.
+
+    Each that does not fit has a row that says so.
+    """
     shape = SMALL if section == "1.2B" else LARGE
     for layers in (2,) if bench.tiny else (each for each in LAYERS_TO_TRY if each <= most):
-        config = recipe(bench, shape, *overrides, f"model.num_layers={layers}", microbatches=microbatches)
-        fitted: list[dict[str, float]] = []
+        config = recipe(bench, shape, *overrides, *of_layers(layers), microbatches=microbatches)
+        ours = rate_of(bench, section, f"ours, {layers} layers")
 
-        def attempt(config: RunConfig = config, fitted: list[dict[str, float]] = fitted) -> dict[str, float]:
-            fitted.append(measure(build, config, bench))
-            return fitted[0]
+        def attempt(config: RunConfig = config, ours: float = ours) -> dict[str, float]:
+            if build is our_step:
+                refuse_what_cannot_fit(config, bench)
+            found = measure(build, config, bench)
+            return found | ({"times_ours": ours / found["tokens_per_second"]} if ours else {})
 
         bench.attempt(section, f"{name}, {layers} layers", attempt)
-        free_memory()
-        if fitted:
-            return
+        if rate_of(bench, section, f"{name}, {layers} layers"):
+            return layers
+    return 0
+
+
+def rate_of(bench: Bench, section: str, name: str) -> float:
+    """Return the tokens/s of a row that is there already; 0 if it is not, or was not measured."""
+    rates = [
+        row["tokens_per_second"] for row in bench.rows() if row["measured"] and (row["section"], row["name"]) == (section, name)
+    ]
+    return float(rates[-1]) if rates else 0.0
+
+
+def refuse_what_cannot_fit(config: RunConfig, bench: Bench) -> None:
+    """Raise at once where the plan already needs more than the card has: running into it takes seconds."""
+    planned = planned_bytes(config)
+    if bench.device == "cuda" and planned > torch.cuda.get_device_properties(0).total_memory:
+        raise MemoryError(f"{planned / 2**30:.1f} GiB by the plan")
 
 
 def ablation(bench: Bench) -> None:
@@ -143,11 +183,19 @@ def ablation(bench: Bench) -> None:
         "torch's AdamW": {"adamw_": plain.adamw_},
         "attention document by document": {"varlen_attention": None},
     }
-    for name, fields in swaps.items():
-        build = partial(our_step, change=partial(with_triton, bench, fields), documents=DOCUMENTS)
-        config = recipe(bench, SMALL, microbatches=2)
-        bench.attempt("ablation", name, partial(measure, build, config, bench, DOCUMENTS))
-        free_memory()
+    one = {"one document a sample": {}, "one document a sample, cuDNN's attention": {"varlen_attention": cudnn_attention}}
+    for documents, changes in ((DOCUMENTS, swaps), (1, one)):
+        for name, fields in changes.items():
+            build = partial(our_step, change=partial(with_triton, bench, fields), documents=documents)
+            bench.attempt("ablation", name, partial(measure, build, recipe(bench, SMALL), bench, documents))
+
+
+def cudnn_attention(query: Tensor, key: Tensor, value: Tensor, *, scale: float, **_ends: Any) -> Tensor:
+    """Attend in one document, as a kernel for many is called; tensors [s, heads, d]."""
+    tensors = (each.transpose(0, 1)[None] for each in (query, key, value))
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION) if query.is_cuda else nullcontext():
+        context: Tensor = F.scaled_dot_product_attention(*tensors, is_causal=True, scale=scale, enable_gqa=True)
+    return context[0].transpose(0, 1).contiguous()
 
 
 def with_triton(bench: Bench, fields: dict[str, Any], chosen: Any) -> Any:
@@ -176,9 +224,8 @@ def step_agreement(bench: Bench) -> dict[str, Any]:
 def peers(bench: Bench) -> dict[str, Callable[..., Step]]:
     """Return what ours is compared with."""
     return {
-        "megatron-core, local spec": stock_megatron_step,
         "Hugging Face, SDPA, fused AdamW": partial(hugging_face_step, device=bench.device),
-        COMPILED: partial(hugging_face_step, device=bench.device, compiled=bench.device == "cuda"),
+        "Hugging Face, compiled": partial(hugging_face_step, device=bench.device, compiled=bench.device == "cuda"),
     }
 
 
@@ -202,8 +249,31 @@ def measure(build: Callable[..., Step], config: RunConfig, bench: Bench, documen
         found["mfu"] = rate * training_flops_per_token(config.model, config.dataset.seq_length // documents) / PEAK_FLOPS
         found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
     if build is our_step:
-        found["planned_gib"] = rank_memory(config, 1, num_microbatches(config)).peak / 2**30
+        found["planned_gib"] = planned_bytes(config) / 2**30
     return found
+
+
+def planned_bytes(config: RunConfig) -> int:
+    return rank_memory(config, 1, num_microbatches(config)).peak
+
+
+def kernel_shares(config: RunConfig, bench: Bench) -> dict[str, Any]:
+    """Return how much of a step of ours the GPU computes, and in which kernels: what is left is the host's."""
+    gpu = bench.device == "cuda"
+    activity = torch.profiler.ProfilerActivity.CUDA if gpu else torch.profiler.ProfilerActivity.CPU
+    with ExitStack() as stack:
+        step = our_step(config, stack)
+        step()
+        synchronize(bench)
+        with torch.profiler.profile(activities=[activity]) as trace:
+            begin = time.perf_counter()
+            step()
+            synchronize(bench)
+            seconds = time.perf_counter() - begin
+    spent = {each.key: (each.self_device_time_total if gpu else each.self_cpu_time_total) / 1e6 for each in trace.key_averages()}
+    largest = sorted(spent, key=lambda name: -spent[name])[:LARGEST_KERNELS]
+    shares = ", ".join(f"{spent[name] / seconds:.1%} {name[:60]}" for name in largest)
+    return {"ms_a_step": 1e3 * seconds, "busy_share": sum(spent.values()) / seconds, "kernels": shares}
 
 
 def synchronize(bench: Bench) -> None:

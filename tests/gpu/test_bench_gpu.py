@@ -38,8 +38,11 @@ def test_every_kernel_agrees_and_the_large_model_trains(tmp_path: Path) -> None:
     found = run(tmp_path, "correctness", "8B")
     assert [row["reason"] for row in found["rows"] if not row["measured"]] == []
     assert all(row["agrees"] for row in found["rows"] if row["section"] == "correctness")
-    assert sum(row["section"] == "correctness" for row in found["rows"]) == 13
-    assert all(row["tokens_per_second"] > 0 for row in found["rows"] if row["section"] == "8B")
+    assert sum(row["section"] == "correctness" for row in found["rows"]) == 14
+    large = [row for row in found["rows"] if row["section"] == "8B"]
+    assert all(row["tokens_per_second"] > 0 for row in large[:-1])
+    assert large[-1]["name"] == "kernels of a step"
+    assert 0 < large[-1]["busy_share"] <= 1
     assert found["versions"]["torch"]
 
 
@@ -69,8 +72,11 @@ def test_nan_is_no_agreement(bench_gpu: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_every_section_runs(tmp_path: Path) -> None:
-    found = run(tmp_path, "kernels", "1.2B", "1.2B peers", "8B peers", "ablation")
-    assert {row["section"] for row in found["rows"]} == {"kernels", "1.2B", "8B", "ablation"}
+    found = run(tmp_path, "kernels", "1.2B", "1.2B peers", "8B peers", "local spec", "ablation", "compiled kernels")
+    assert {row["section"] for row in found["rows"]} == {"kernels", "1.2B", "8B", "ablation", "compiled kernels"}
+    beside = [row for row in found["rows"] if row["name"].startswith(("Hugging Face", "megatron-core"))]
+    assert len(beside) == 6
+    assert all(row["times_ours"] > 0 for row in beside)
     missing = [row["reason"] for row in found["rows"] if not row["measured"]]
     assert all("liger_kernel" in reason for reason in missing), missing
 
@@ -111,4 +117,5 @@ def test_a_section_that_hangs_costs_its_own_budget(
     monkeypatch.setattr(bench_gpu, "SECTIONS", {"kernels": 0.1, "8B": 0.1})
     bench = bench_gpu.Bench("cpu", True, tmp_path)
     bench_gpu.run_sections(["kernels", "8B"], bench, ["--out", str(tmp_path), "--device", "cpu", "--tiny"])
+    assert json.loads((tmp_path / "bench_gpu.json").read_text())["rows"] == rows(tmp_path)
     assert [(row["section"], row["reason"]) for row in rows(tmp_path)] == [("kernels", "0 s were over"), ("8B", "0 s were over")]

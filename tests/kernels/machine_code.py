@@ -26,6 +26,7 @@ LARGEST_GRID = (2**31 - 1, 65535, 65535)
 SCALARS = {
     "norm.forward": 1,  # 1/rms
     "norm.backward": 1,
+    "norm.sum": 1,  # a thread's sum
     "rotary.rotate": 0,
     "swiglu.forward": 0,
     "swiglu.backward": 0,
