@@ -97,7 +97,7 @@ def run(argv: list[str]) -> int:
             return 0
     manifest = make_documents("annotate", source, annotator, options, _add_labels)
     if manifest is not None:
-        _print(manifest)
+        _print(manifest, options.output)
     return 0
 
 
@@ -129,11 +129,11 @@ def _add_labels(folder: Path, manifest: Record) -> None:
     manifest["related"] = sum(each["related"] for each in annotations)
 
 
-def _print(manifest: Record) -> None:
+def _print(manifest: Record, output: Path) -> None:
     labels = ", ".join(f"{count} {label}" for label, count in manifest["labels"].items())
     reasons = manifest["dropped_by_reason"]
-    lost = {kind: reasons[kind] for kind in (MALFORMED, NO_REPLY) if kind in reasons}
+    lost = ", ".join(f"{reasons[kind]} {kind}" for kind in (MALFORMED, NO_REPLY) if kind in reasons)
     print(
         f"{manifest['documents']} documents labelled, {manifest['related']} of them related: {labels}"
-        + ("; without a label: " + ", ".join(f"{count} {kind}" for kind, count in lost.items()) if lost else "")
+        + (f"; without a label: {lost}, see {output / 'dropped'}" if lost else "")
     )

@@ -5,8 +5,10 @@ Does not: say what is asked; each verb's module has its prompt.
 """
 
 import argparse
+import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from data_tools.arguments import output_path, positive_int
 from data_tools.llm.asked import AskedModel
@@ -24,6 +26,14 @@ def add_model_arguments(parser: argparse.ArgumentParser, max_tokens: int, max_ch
     group.add_argument("--model", metavar="NAME", help="the served model's name; for vllm a Hugging Face folder or name")
     group.add_argument(
         "--base-url", type=_url, default="http://localhost:8000/v1", metavar="URL", help="the server's (default: %(default)s)"
+    )
+    group.add_argument(
+        "--vllm-option",
+        action="append",
+        default=[],
+        type=_vllm_option,
+        metavar="NAME=VALUE",
+        help="of vLLM in this process, such as tensor_parallel_size=4; may be given several times",
     )
     group.add_argument("--api-key-file", type=Path, metavar="FILE", help="file that holds the server's key")
     group.add_argument(
@@ -60,6 +70,16 @@ def _url(text: str) -> str:
     return text
 
 
+def _vllm_option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as tensor_parallel_size=4")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
 def asked_model(flag: str, options: argparse.Namespace) -> AskedModel:
     """Return the model of ``options``, whose kind ``--FLAG`` gave. Raises DataError: it has no name."""
     kind = getattr(options, flag)
@@ -82,7 +102,7 @@ def open_model(kind: str, options: argparse.Namespace) -> AbstractContextManager
     if kind == VLLM:
         from data_tools.llm.vllm_offline import VllmOffline
 
-        return nullcontext(VllmOffline(options.model))
+        return nullcontext(VllmOffline(options.model, dict(options.vllm_option)))
     server = Server(
         base_url=options.base_url,
         model=options.model,

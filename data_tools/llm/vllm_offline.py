@@ -27,7 +27,8 @@ BLOCK_REQUESTS = 4096
 class VllmOffline:
     """A ``LanguageModel`` in process. ``model`` is a Hugging Face folder or name; ``options`` go to ``vllm.LLM`` as they are.
 
-    Raises PlatformError when vLLM is not installed.
+    ``options`` are those of ``vllm.LLM``, such as ``tensor_parallel_size``. Raises PlatformError when vLLM is not installed, or
+    knows no such model or option.
     """
 
     def __init__(self, model: str, options: dict[str, Any] | None = None, engine: Any = None) -> None:
@@ -39,7 +40,13 @@ class VllmOffline:
                 raise PlatformError(
                     f"vLLM cannot be used here ({error}); pip install vllm, or serve the model and name the server"
                 ) from None
-            engine = LLM(model=model, **(options or {}))
+            try:
+                engine = LLM(model=model, **(options or {}))
+            except (OSError, TypeError, ValueError) as error:
+                why = " ".join(str(error).split())[:300]
+                raise PlatformError(
+                    f"vLLM cannot load {model!r} ({why}); name a folder or a model, and options that it has"
+                ) from error
         self._engine = engine
 
     @property

@@ -71,7 +71,7 @@ def test_answers_become_labels_and_what_is_no_answer_is_dropped_with_its_reason(
     assert (manifest["documents_in"], manifest["documents"], manifest["dropped"]) == (6, 3, 3)
     assert (manifest["labels"], manifest["related"]) == ({"problem": 1, "other": 1, "theory": 1}, 2)
     assert "3 documents labelled, 2 of them related" in (printed := capsys.readouterr().out)
-    assert "without a label: 2 malformed answer, 1 no reply" in printed
+    assert "without a label: 2 malformed answer, 1 no reply, see out/dropped" in printed
     assert "1 got no reply, such as 'status 500: fault 500'; all are in out.requests/dead_letters.jsonl" in printed
 
 

@@ -1,10 +1,13 @@
 """vLLM in process: what its outputs say, and what a person without it is told. Real vLLM is met in ``test_real_servers.py``."""
 
+import argparse
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from data_tools.llm.arguments import add_model_arguments, open_model
 from data_tools.llm.interface import Message, Request, Sampling, TokenLogprobs
 from data_tools.llm.vllm_offline import VllmOffline
 from megatron_mathcoder.config.errors import PlatformError
@@ -56,6 +59,30 @@ def test_a_request_that_vllm_refuses_costs_no_other() -> None:
 def test_without_vllm_a_person_is_told_what_to_do() -> None:
     with pytest.raises(PlatformError, match="pip install vllm, or serve the model and name the server"):
         VllmOffline("some/model")
+
+
+def test_options_reach_vllm_and_what_it_does_not_take_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def engine(model: str, tensor_parallel_size: int = 1, dtype: str = "auto") -> Any:
+        if model == "gone":
+            raise ValueError("Repo id must be\nin the form")
+        return SimpleNamespace(given=(model, tensor_parallel_size, dtype))
+
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=engine))  # type: ignore[arg-type]
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser, max_tokens=8, max_characters=100)
+
+    def opened(*arguments: str) -> Any:
+        with open_model("vllm", parser.parse_args(["--model", *arguments])) as model:
+            return model
+
+    options = ["--vllm-option", "tensor_parallel_size=4", "--vllm-option", "dtype=float32"]
+    assert opened("m", *options)._engine.given == ("m", 4, "float32")
+    with pytest.raises(PlatformError, match=r"vLLM cannot load 'gone' \(Repo id must be in the form\); name a folder"):
+        opened("gone")
+    with pytest.raises(PlatformError, match="unexpected keyword argument 'tensor'"):
+        opened("m", "--vllm-option", "tensor=4")
+    with pytest.raises(SystemExit):
+        opened("m", "--vllm-option", "tensor")
 
 
 def test_vllms_outputs_are_read_with_the_prompt_scored() -> None:
