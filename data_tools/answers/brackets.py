@@ -4,6 +4,8 @@ Decides: that any closing bracket closes any opening one, as in ``[0, 1)``.
 Does not: know what is between them.
 """
 
+from collections.abc import Sequence
+
 OPENING, CLOSING = "([{", ")]}"
 
 
@@ -16,6 +18,21 @@ def split(text: str, separators: str) -> list[str]:
             pieces.append(text[begin:index])
             begin = index + 1
     return [*pieces, text[begin:]]
+
+
+def split_at_signs(text: str, signs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the pieces between ``signs`` outside brackets, and the signs found; of two that begin alike the first named counts."""
+    pieces, found, depth, begin, index = [], [], 0, 0, 0
+    while index < len(text):
+        depth += (text[index] in OPENING) - (text[index] in CLOSING)
+        sign = next((sign for sign in signs if text.startswith(sign, index)), None) if depth == 0 else None
+        if sign is None:
+            index += 1
+            continue
+        pieces.append(text[begin:index])
+        found.append(sign)
+        begin = index = index + len(sign)
+    return [*pieces, text[begin:]], found
 
 
 def closes(text: str, begin: int) -> int:

@@ -6,7 +6,6 @@ handed to Python's or SymPy's parser.
 Does not: read lists, relations or units (``read``).
 """
 
-import re
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
@@ -328,11 +327,3 @@ def _applied(function: str, arguments: tuple[Value, ...], power: Value | None) -
     if power is not None and _is_inverse(function, power):
         function = "a" + function
     return Operation(function, arguments)
-
-
-def is_wordy(text: str) -> bool:
-    """Return whether a cleaned text holds words: a run of letters that is no name, no function and no short product."""
-    without = re.sub(r"\\(?:text\s*\{[^{}]*\}|[a-zA-Z]+)", " ", text)
-    return any(all(token.kind == "name" for token in tokenize(run)[:-1]) for run in re.findall(r"[A-Za-z]{4,}", without)) or bool(
-        re.search(r"(?<![A-Za-z])(?:is|are|to|of|no|if|we|the|not|in|by|so)(?![A-Za-z])\s", without + " ")
-    )

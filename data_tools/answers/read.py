@@ -8,12 +8,13 @@ Does not: find the answer inside a longer text (``extract``), nor compare (``com
 import re
 from fractions import Fraction
 
-from data_tools.answers.brackets import CLOSING, OPENING, closes, split
-from data_tools.answers.expression import NoExpression, is_wordy, number_from, parse_expression
+from data_tools.answers.brackets import closes, split, split_at_signs
+from data_tools.answers.expression import NoExpression, number_from, parse_expression
 from data_tools.answers.number_words import number_in_words
 from data_tools.answers.options import option_in
 from data_tools.answers.python_spelling import in_mathematics
 from data_tools.answers.surface import MAX_ANSWER_CHARACTERS, clean, words
+from data_tools.answers.tokens import is_wordy
 from data_tools.answers.units import split_unit
 from data_tools.answers.values import (
     Based,
@@ -54,7 +55,7 @@ _MATRIX = re.compile(
     re.S,
 )
 _PYTHON_MATRIX = re.compile(r"(?:(?:Immutable)?(?:Dense)?Matrix|(?:np\.)?array)\s*\(\s*(\[.*\])\s*\)", re.S)
-_OPERATORS = ("<=", ">=", "!=", "==", "=", "<", ">")
+_RELATIONS = ("<=", ">=", "!=", "==", "=", "<", ">")
 
 
 def read_answer(text: str, thousands: bool = True) -> Value:
@@ -222,7 +223,8 @@ def _relation(text: str, nesting: int) -> Value | None:
     text = re.sub(r"\\lt(?![a-zA-Z])", "<", re.sub(r"\\gt(?![a-zA-Z])", ">", text))
     if member := re.match(r"\s*[A-Za-z]\w*\s*\\in(?![a-zA-Z])\s*(.+)", text, re.S):
         return _read(member.group(1), nesting + 1)
-    parts, operators = _split_relations(text)
+    parts, signs = split_at_signs(text, _RELATIONS)
+    operators = ["=" if sign == "==" else sign for sign in signs]
     if not operators:
         return None
     if len(operators) == 2 and all(operator in ("<", "<=", ">", ">=") for operator in operators):
@@ -233,20 +235,6 @@ def _relation(text: str, nesting: int) -> Value | None:
     return (
         _related(operators[0], parts[0], parts[1], nesting) if len(operators) == 1 else Unreadable("it is a chain of relations")
     )
-
-
-def _split_relations(text: str) -> tuple[list[str], list[str]]:
-    parts, operators, depth, begin, index = [], [], 0, 0, 0
-    while index < len(text):
-        depth += (text[index] in OPENING) - (text[index] in CLOSING)
-        sign = next((sign for sign in _OPERATORS if text.startswith(sign, index)), None) if depth == 0 else None
-        if sign is None:
-            index += 1
-            continue
-        parts.append(text[begin:index])
-        operators.append("=" if sign == "==" else sign)
-        begin = index = index + len(sign)
-    return [*parts, text[begin:]], operators
 
 
 def _related(operator: str, left: str, right: str, nesting: int) -> Value:

@@ -1,6 +1,7 @@
 """An answer's text cut into tokens: numbers, names, commands and signs.
 
-Decides: which multi-letter names are functions or constants, and that other letters stand alone, as in LaTeX.
+Decides: which multi-letter names are functions or constants, that other letters stand alone, as in LaTeX, and how long a run of
+those is a word instead.
 Does not: know grammar (``read``).
 """
 
@@ -117,3 +118,11 @@ def _letters(run: str) -> list[Token]:
         else:
             tokens.append(Token("name", name))
     return tokens
+
+
+def is_wordy(text: str) -> bool:
+    """Return whether a cleaned text holds words: a run of letters that is no name, no function and no short product."""
+    without = re.sub(r"\\(?:text\s*\{[^{}]*\}|[a-zA-Z]+)", " ", text)
+    return any(all(token.kind == "name" for token in tokenize(run)[:-1]) for run in re.findall(r"[A-Za-z]{4,}", without)) or bool(
+        re.search(r"(?<![A-Za-z])(?:is|are|to|of|no|if|we|the|not|in|by|so)(?![A-Za-z])\s", without + " ")
+    )

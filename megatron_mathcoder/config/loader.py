@@ -95,11 +95,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         near = nearest(path.stem, [file.stem for file in path.parent.glob("*.toml")])
-        remedy = (
-            f"did you mean {path.parent / near}.toml?"
-            if near
-            else "give the path of a recipe, such as launch/recipes/tiny_cpu.toml"
-        )
+        remedy = f"did you mean {path.parent / near}.toml?" if near else "give the path of a recipe; launch/recipes/ has some"
         raise ConfigError(f"{path}: no such file; {remedy}") from None
     except IsADirectoryError:
         inside = path / "run.toml"

@@ -242,9 +242,7 @@ def test_a_missing_file_is_named_with_the_nearest(recipe: Path, tmp_path: Path) 
     (tmp_path / "pyproject.toml").touch()
     assert "give the path of a recipe" in message(load_config, tmp_path / "nope.toml")
     lost = tmp_path / "no_folder" / "x.toml"
-    assert message(load_config, lost) == (
-        f"{lost}: no such file; give the path of a recipe, such as launch/recipes/tiny_cpu.toml"
-    )
+    assert message(load_config, lost) == f"{lost}: no such file; give the path of a recipe; launch/recipes/ has some"
 
 
 def test_a_folder_is_refused_and_a_run_folder_named_by_its_recipe(recipe: Path, tmp_path: Path) -> None:
