@@ -21,7 +21,7 @@ def split(text: str, separators: str) -> list[str]:
 
 
 def split_at_signs(text: str, signs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the pieces between ``signs`` outside brackets, and the signs found; of two that begin alike the first named counts."""
+    """Return the pieces between ``signs`` outside brackets, and the signs found. Of two that begin alike the first counts."""
     pieces, found, depth, begin, index = [], [], 0, 0, 0
     while index < len(text):
         depth += (text[index] in OPENING) - (text[index] in CLOSING)
