@@ -35,7 +35,7 @@ BATCH_BYTES = 2**18
 OVERLAP_BYTES = 2**15
 """How much of a long document the next piece repeats, so that no passage is cut in two unseen."""
 SHOWN_CHARACTERS = 500
-VERSION = 2
+VERSION = 3
 """Raised when the decision changes, so that an output of the older one is not taken for this one's."""
 
 

@@ -1,7 +1,8 @@
 """Finds passages that must stand in a text to the letter: short ones, and ones so commonly worded that they are no evidence else.
 
 Decides: such a passage begins where a word begins and ends where one ends. Below ``STRICT_LETTERS`` letters its operators must be
-the same too. One that may only be a sentence of its own must end with a sentence or a line.
+the same too. One that may only be a sentence of its own must begin behind the end of another, at a line's beginning or with a
+capital letter, and must end with a sentence or a line: ``using the k-means algorithm.`` is not ``The K-means algorithm:``.
 Does not: find passages with words changed (``anchors.py``).
 """
 
@@ -19,6 +20,9 @@ EXACT_LETTERS = 23
 STARTS = (12, 6, 4)
 """Letters at a passage's beginning that are looked up at each word's beginning: the longest of these starts that it has."""
 
+_BEFORE_SENTENCE = re.compile(rb"(?:[.?!:;\r\n)\]]|^)[\"'`(\[{$*#>\- \t]*$")
+BEFORE_BYTES = 16
+"""How far before a passage the end of another sentence is looked for."""
 _SENTENCE_END = re.compile(rb"[\"'`)\]}$*]{0,2}[ \t]*(?:[.?!:;\r\n]|$)")
 
 
@@ -42,12 +46,17 @@ class ExactSearch:
                 begin, end = int(places[at]), int(places[after - 1]) + 1
                 if after < len(places) and places[after] == end:
                     continue
-                if sought.where == "sentence" and not _SENTENCE_END.match(raw, end):
+                if sought.where == "sentence" and not _is_sentence(raw, begin, end):
                     continue
                 if len(sought.letters) >= STRICT_LETTERS or strict_form(raw[begin:end].decode("utf-8", "replace")) == strict_form(
                     sought.text
                 ):
                     yield number, begin, end
+
+
+def _is_sentence(raw: bytes, begin: int, end: int) -> bool:
+    begins = raw[begin : begin + 1].isupper() or _BEFORE_SENTENCE.search(raw[max(begin - BEFORE_BYTES, 0) : begin])
+    return bool(begins and _SENTENCE_END.match(raw, end))
 
 
 def _start_table(passages: Sequence[Passage], size: int) -> HashTable:

@@ -118,6 +118,14 @@ def test_common_wording_counts_as_a_sentence_and_stock_phrases_only_alone() -> N
     found = search("Which is the best buy?", "Which of the following statements is true?", "Why?")
     texts = ["They ask: which is the best buy?\nAnd go", "which is the best buy that", "the best buy?", "Which is\nthe best buy"]
     assert [leak is not None for leak in found.leaks(texts)] == [True, False, False, True]
+    named = search("The K-means algorithm:")
+    inside = [
+        "It is built using the k-means algorithm.\nThen",
+        "by the K-means algorithm: first",
+        "with the k-means algorithm or another",
+    ]
+    begun = ["It asks.\n  the k-means algorithm:\n(A)", "12) The K-means algorithm:", "some words The k-means algorithm:\n(A)"]
+    assert [leak is not None for leak in named.leaks(inside + begun)] == [False] * 3 + [True] * 3
     assert search("Neural networks:").leaks(["Chapter 3\nNeural networks:\nThey learn."]) == [None]
     stock = "Which of the following statements is true"
     assert [leak is not None for leak in found.leaks([f"Now. {stock}?", stock, "why", "And why?"])] == [False, True, True, False]
