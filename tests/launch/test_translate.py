@@ -23,13 +23,15 @@ from types import SimpleNamespace as Any
 class LLM:
     def __init__(self, model):
         print("loads", model, flush=True)
-        self.queued = 0
-    def enqueue_chat(self, turns, sampling, use_tqdm): self.queued += 1
-    def wait_for_completion(self, use_tqdm):
-        count, self.queued = self.queued, 0
+        self.queued, self.llm_engine = [], self
+    def enqueue_chat(self, turns, sampling, use_tqdm):
+        self.queued.append(str(len(self.queued)))
+        return self.queued[-1:]
+    def step(self):
+        ended, self.queued = self.queued, []
         reply = Any(text="**Expression:** $1 + 2$\\n**Result:** 3\\n**Code:**\\n```python\\nprint(1 + 2)\\n```",
                     finish_reason="stop", token_ids=[1], logprobs=None)
-        return [Any(outputs=[reply], prompt_token_ids=[1], request_id=str(number)) for number in range(count)]
+        return [Any(finished=True, outputs=[reply], prompt_token_ids=[1], request_id=name) for name in ended]
 class SamplingParams(Any): pass
 class StructuredOutputsParams(Any): pass
 """

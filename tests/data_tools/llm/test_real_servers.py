@@ -88,7 +88,7 @@ def test_vllm_in_process_answers_scores_and_holds_to_a_schema(tmp_path: Path) ->
     folder = tiny_model(tmp_path / "model")
     options = {"enforce_eager": True, "dtype": "float32", "distributed_executor_backend": "uni"}
     model = VllmOffline(str(folder), options)
-    replies = list(model.complete(chats(20)))
+    replies = sorted(model.complete(chats(20)), key=lambda reply: reply.request.tag)
     assert [(reply.request.tag, reply.outcome, reply.choices[0].finish_reason) for reply in replies] == [
         (index, "ok", "length") for index in range(20)
     ]

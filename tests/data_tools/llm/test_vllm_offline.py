@@ -18,22 +18,29 @@ class Refusal(Exception):
 
 
 class Engine:
-    """Takes prompts one by one and gives the same output for each; what holds ``LONG`` it refuses, as vLLM does."""
+    """As much of ``vllm.LLM`` as is used: the last of what it holds ends first, and what holds ``LONG`` is refused."""
 
     def __init__(self, output: Any) -> None:
-        self._output, self._taken = output, 0
+        self._output = output
+        self.queued: list[int] = []
+        self.count = self.most = 0
+        self.llm_engine = self
 
-    def enqueue(self, prompt: str, sampling: Sampling, use_tqdm: bool) -> None:
+    def enqueue(self, prompt: str, sampling: Sampling, use_tqdm: bool) -> list[str]:
         if "LONG" in prompt:
             raise Refusal("This model's maximum context length is 1024 tokens.\nReduce the length.")
-        self._taken += 1
+        self.queued.append(self.count)
+        self.count += 1
+        self.most = max(self.most, len(self.queued))
+        return [f"{self.queued[-1]}-a1b2"]
 
-    def enqueue_chat(self, turns: list[dict[str, str]], sampling: Sampling, use_tqdm: bool) -> None:
-        self.enqueue(turns[0]["content"], sampling, use_tqdm)
+    def enqueue_chat(self, turns: list[dict[str, str]], sampling: Sampling, use_tqdm: bool) -> list[str]:
+        return self.enqueue(turns[0]["content"], sampling, use_tqdm)
 
-    def wait_for_completion(self, use_tqdm: bool) -> list[Any]:
-        taken, self._taken = self._taken, 0
-        return [self._output] * taken
+    def step(self) -> list[Any]:
+        number = self.queued.pop()
+        running = SimpleNamespace(finished=False, request_id="0")
+        return [running, SimpleNamespace(**vars(self._output) | {"finished": True, "request_id": str(number)})]
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +49,33 @@ def no_vllm_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data_tools.llm.vllm_offline._refusals", lambda: (Refusal, ValueError))
 
 
+def chats(*texts: str) -> list[Request]:
+    return [Request((Message("user", text),), Sampling(max_tokens=8), tag=text) for text in texts]
+
+
+WRITTEN = SimpleNamespace(text="Label: 1", finish_reason="stop", token_ids=[9], logprobs=None)
+OUTPUT = SimpleNamespace(prompt_token_ids=[1], outputs=[WRITTEN])
+
+
 def test_a_request_that_vllm_refuses_costs_no_other() -> None:
-    written = SimpleNamespace(text="Label: 1", finish_reason="stop", token_ids=[9], logprobs=None)
-    model = VllmOffline("m", engine=Engine(SimpleNamespace(prompt_token_ids=[1], outputs=[written], request_id="0")))
-    texts = ("one", "LONG", "two", "LONG")
-    found = list(model.complete(Request((Message("user", text),), Sampling(max_tokens=8), tag=text) for text in texts))
-    assert sorted((reply.request.tag, reply.outcome) for reply in found) == [
-        ("LONG", "failed"),
-        ("LONG", "failed"),
-        ("one", "ok"),
-        ("two", "ok"),
+    found = list(VllmOffline("m", engine=Engine(OUTPUT)).complete(chats("one", "LONG", "two", "LONG")))
+    assert [(reply.request.tag, reply.outcome, reply.response_id) for reply in found] == [
+        ("LONG", "failed", ""),
+        ("LONG", "failed", ""),
+        ("two", "ok", "1"),
+        ("one", "ok", "0"),
     ]
     assert found[0].error == "refused: This model's maximum context length is 1024 tokens. Reduce the length."
+
+
+def test_a_reply_is_given_before_the_last_request_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_tools.llm.vllm_offline.QUEUED_REQUESTS", 3)
+    engine, drawn = Engine(OUTPUT), iter(chats(*map(str, range(9))))
+    replies = VllmOffline("m", engine=engine).complete(drawn)
+    assert next(replies).request.tag == "2"
+    assert next(drawn).tag == "3"
+    assert {reply.request.tag for reply in replies} == set("01245678") - {"2"}
+    assert (engine.most, engine.count) == (3, 8)
 
 
 def test_without_vllm_a_person_is_told_what_to_do() -> None:
@@ -91,11 +113,9 @@ def test_vllms_outputs_are_read_with_the_prompt_scored() -> None:
     written = SimpleNamespace(
         text="x", finish_reason="length", token_ids=[9], logprobs=[{9: SimpleNamespace(decoded_token="x", logprob=-1.0)}]
     )
-    output = SimpleNamespace(
-        prompt="abc", prompt_token_ids=[1, 2, 3], prompt_logprobs=[None, *known], outputs=[written], request_id="0"
-    )
+    output = SimpleNamespace(prompt="abc", prompt_token_ids=[1, 2, 3], prompt_logprobs=[None, *known], outputs=[written])
     model = VllmOffline("m", engine=Engine(output))
-    scored, plain = model.complete(
+    plain, scored = model.complete(
         [Request("abc", Sampling(max_tokens=0, echo=True, logprobs=0)), Request("abc", Sampling(max_tokens=1, logprobs=0))]
     )
     (choice,) = scored.choices
