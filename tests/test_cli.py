@@ -6,14 +6,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from megatron_mathcoder import cli
 from megatron_mathcoder.config.errors import DataError, MathCoderError
-
-ROOT = Path(__file__).parents[1]
+from tests.repository import ROOT
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.repository import ROOT
+
 PACKAGES = ("megatron_mathcoder", "data_tools", "checkpoints_convert")
 SOURCES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 HARDWARE_ROOM = "megatron_mathcoder/platforms/"

@@ -15,9 +15,9 @@ import pytest
 from megatron_mathcoder.config.architecture_file import architecture_text
 from megatron_mathcoder.config.schema import ModelConfig
 from tests.checkpoints_convert.tiny_models import TINY, hf_logits, save_hf_model
+from tests.repository import SHARED_DATA
 
 STOCK_MEGATRON = Path(__file__).with_name("stock_megatron.py")
-SHARED_DATA = Path(__file__).parents[2] / "../shared/data"
 
 StockMegatron = Callable[..., Path]
 

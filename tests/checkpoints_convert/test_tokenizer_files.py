@@ -13,8 +13,9 @@ from checkpoints_convert.megatron_to_hf import export
 from checkpoints_convert.tokenizer_files import read_tokenizer
 from data_tools.tokens.train_tokenizer import SETTINGS
 from megatron_mathcoder.config.errors import CheckpointError
+from tests.repository import ROOT
 
-CODE_FOLDER = Path(__file__).parents[2] / "checkpoints_convert"
+CODE_FOLDER = ROOT / "checkpoints_convert"
 
 
 def train(folder: Path, **settings) -> Path:

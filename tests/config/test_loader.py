@@ -11,7 +11,7 @@ from megatron_mathcoder.config.errors import ConfigError
 from megatron_mathcoder.config.loader import config_from_mapping, dump_config, load_config, load_recipe
 from megatron_mathcoder.config.schema import BlendPart, RunConfig
 from megatron_mathcoder.evaluation.recipe import EvaluationConfig
-from tests.repository import RECIPES
+from tests.repository import RECIPES, ROOT
 
 Load = Callable[..., RunConfig]
 
@@ -280,6 +280,5 @@ def test_loading_a_recipe_imports_nothing_beyond_the_standard_library(recipe: Pa
         "print(*sorted(own - set(sys.stdlib_module_names)))"
     )
     command = [sys.executable, "-S", "-c", code, str(recipe)]
-    root = Path(__file__).parents[2]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["megatron_mathcoder"]

@@ -10,8 +10,8 @@ from megatron_mathcoder.config.architectures import ARCHITECTURES
 from megatron_mathcoder.config.batch import global_batch_size, num_microbatches
 from megatron_mathcoder.config.lce_tokens import LCE_TOKENS
 from megatron_mathcoder.config.loader import dump_config, load_config
+from tests.repository import RECIPES
 
-RECIPES = Path(__file__).parents[2] / "launch" / "recipes"
 # The ranks each recipe is written for.
 WORLD_SIZES = {"tiny_cpu": 1, "llama3_8b": 32, "deepseek_math_7b": 32, "mistral_7b": 32, "code_llama_7b": 32}
 WORLD_SIZES["code_llama_7b_sft"] = 8

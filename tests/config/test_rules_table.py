@@ -2,11 +2,9 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from megatron_mathcoder.config.rules_table import MOMENTS, rules, table
-
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
 
 
 def test_the_document_is_in_step_with_the_rules() -> None:

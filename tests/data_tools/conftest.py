@@ -1,4 +1,4 @@
-"""What the data tools' tests share: the real data, a small trained tokenizer, and ways to run a verb."""
+"""What the data tools' tests share: a small trained tokenizer, and ways to run a verb."""
 
 import json
 import subprocess
@@ -9,19 +9,9 @@ from pathlib import Path
 import pytest
 
 from data_tools.tokens.train_tokenizer import train
-
-ROOT = Path(__file__).parents[2]
-SHARED_DATA = ROOT / "../shared/data"
+from tests.repository import ROOT
 
 RunVerb = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of real data beside the repository, or skip."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("../shared/data is not on this machine")
-    return SHARED_DATA.resolve()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from data_tools.prepare import run as prepare
 from data_tools.recipe.commands import stages
 from data_tools.recipe.schema import load_recipe
 from megatron_mathcoder.config.errors import DataError
-from tests.data_tools.conftest import ROOT
+from tests.repository import ROOT
 
 local = pytest.importorskip(
     "datatrove.executor.local", reason="datatrove is an extra: pip install -c constraints.txt '.[datatrove]'"

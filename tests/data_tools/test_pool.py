@@ -13,6 +13,7 @@ from data_tools.pool import run_tasks
 from data_tools.progress import Progress
 from megatron_mathcoder.config.errors import DataError
 from tests.data_tools.worker_tasks import complain, die, die_once, read_all, square
+from tests.repository import ROOT
 
 
 @pytest.fixture
@@ -87,13 +88,12 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     )
     file = tmp_path / "script.py"
     file.write_text(script)
-    root = str(Path(__file__).parents[2])
     # PYTHONPATH is not used: the script's own folder comes first on the path, and the root is added to it.
     parent = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            f"import sys, runpy; sys.path.insert(0, {root!r}); runpy.run_path({str(file)!r}, run_name='__main__')",
+            f"import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(file)!r}, run_name='__main__')",
         ]
     )
     try:

@@ -18,9 +18,10 @@ from megatron_mathcoder.dataset.blend import Blend, open_blend
 from megatron_mathcoder.dataset.blend_rules import check_blend, check_resumed_data
 from megatron_mathcoder.dataset.part_identity import END_BYTES, identify_part, identities_text, read_identities
 from tests.dataset.conftest import DOCUMENTS, TOKENS
+from tests.repository import RECIPES
 
 Write = Callable[..., str]
-RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
+RECIPE = RECIPES / "tiny_cpu.toml"
 ONE, OTHER = "1" * 64, "2" * 64
 
 

@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import ROOT
-
-SHARED_DATA = ROOT / "../shared/data"
 RECORDED_FILES = [
     f"MathCoder-{group}-{side}.jsonl.gz"
     for group in (
@@ -19,14 +16,6 @@ RECORDED_FILES = [
     for side in ("correct", "wrong")
     if (group, side) != ("L-7b__MATH__MATH_test_result-20230917-2026", "wrong")
 ]
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of real data beside the repository, or skip."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("../shared/data is not on this machine")
-    return SHARED_DATA.resolve()
 
 
 @pytest.fixture(scope="session")

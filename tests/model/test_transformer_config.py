@@ -13,9 +13,9 @@ import pytest
 
 from megatron_mathcoder.config.loader import load_config
 from tests.multiprocess import run_ranks
+from tests.repository import RECIPES, ROOT
 
-ROOT = Path(__file__).parents[2]
-RECIPES = sorted(path for path in (ROOT / "launch" / "recipes").glob("*.toml") if "[training]" in path.read_text())
+RUNS = sorted(path for path in RECIPES.glob("*.toml") if "[training]" in path.read_text())
 GOLDEN = ROOT / "tests" / "golden" / "transformer_config"
 
 
@@ -37,7 +37,7 @@ def as_json(value: object) -> Any:
     return value if isinstance(value, bool | int | float | str | list | type(None)) else str(value)
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", RUNS, ids=lambda path: path.stem)
 def test_resolved_config(recipe: Path) -> None:
     [resolved] = run_ranks(resolve, 1, str(recipe))
     golden = json.loads((GOLDEN / f"{recipe.stem}.json").read_text())
@@ -52,6 +52,6 @@ def test_dropouts_are_off() -> None:
 
 if __name__ == "__main__":
     GOLDEN.mkdir(parents=True, exist_ok=True)
-    for path in RECIPES:
+    for path in RUNS:
         [fields_of_recipe] = run_ranks(resolve, 1, str(path))
         (GOLDEN / f"{path.stem}.json").write_text(json.dumps(fields_of_recipe, indent=1, sort_keys=True) + "\n")

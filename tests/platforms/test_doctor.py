@@ -7,8 +7,7 @@ import tomllib
 from pathlib import Path
 
 from megatron_mathcoder.platforms import doctor
-
-ROOT = Path(__file__).parents[2]
+from tests.repository import ROOT
 
 
 def make_distribution(folder: Path, name: str, version: str) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from megatron_mathcoder.config.loader import load_config
+from tests.repository import ROOT
 from tests.trainer.runs import RECIPE, train
 from tests.trainer.synthetic_dataset import write_dataset
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tiny_cpu_losses.json"
+GOLDEN = ROOT / "tests" / "golden" / "tiny_cpu_losses.json"
 STEPS = 12
 VOCAB = 4096
 

@@ -11,8 +11,8 @@ from data_tools.recipe.run_recipe import run
 from data_tools.recipe.schema import load_recipe
 from data_tools.report.published import PUBLISHED_TOKENS
 from megatron_mathcoder.config.errors import ConfigError, DataError
-from tests.data_tools.conftest import ROOT
 from tests.data_tools.recipe.recipe_text import component, recipe_text
+from tests.repository import ROOT
 
 PUBLISHED = ROOT / "launch/recipes/mathcoder2_data.toml"
 OPTIONS = ["--text-field", "question"]

@@ -19,8 +19,8 @@ from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from data_tools.sandbox.syscalls import NUMBERS
 from megatron_mathcoder.config.errors import PlatformError
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 LIMITS = Limits(cpu_seconds=2)
 
 
