@@ -90,7 +90,7 @@ def raise_walls(plan: Plan, limits: Limits, parent: int, scratch: str, floor: It
     """
     steps: dict[str, Callable[[], None]] = {
         "rlimits": lambda: _limit_resources(plan, limits),
-        "own_user": lambda: _become_own_user(plan),
+        "own_user": _become_own_user,
         "no_new_privs": lambda: _give_up_privileges(plan, parent),
         "landlock": lambda: landlock.restrict(plan.readable, scratch, WRITABLE_DEVICES),
         "seccomp": seccomp.install,
@@ -134,7 +134,7 @@ def _limit_resources(plan: Plan, limits: Limits) -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _become_own_user(plan: Plan) -> None:
+def _become_own_user() -> None:
     if os.geteuid() != 0:
         raise OSError("needs root")
     os.setgroups([])

@@ -103,7 +103,7 @@ def _why_not(left: Node, right: Node, constant: set[str]) -> str:
         return "value depends on a condition"
     if has(left, "integral") and any(each.value == "Abs" for each in right.walk()):
         return "logarithm of an absolute value"
-    return "" if right != left and _agree(left, right, constant) else DIFFERS
+    return "" if right != left and _agree(left, right) else DIFFERS
 
 
 def _depends_on_a_condition(node: Node) -> bool:
@@ -128,7 +128,7 @@ def _depends_on_a_condition(node: Node) -> bool:
     return False
 
 
-def _agree(left: Node, right: Node, constant: set[str]) -> bool:
+def _agree(left: Node, right: Node) -> bool:
     """Say whether both sides are the same number wherever they can be computed, and can be somewhere."""
     if left.op == "integral" and len(left.args) == 1:
         # An antiderivative is checked by its derivative; the constant drops out.
