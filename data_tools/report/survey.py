@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data_tools.document import reason_kind
-from data_tools.inputs import InputSlice
+from data_tools.inputs import whole_file
 from data_tools.pool import Report, run_tasks
 from data_tools.progress import Progress
 from data_tools.report.components import ComponentFolders, stage_name
@@ -135,7 +135,7 @@ def _stage(folder: Path) -> StageSurvey:
     samples: dict[str, list[dict[str, Any]]] = {}
     scores: Counter[int] = Counter()
     for part in sorted((folder / "dropped").glob("*.jsonl*")):
-        for row in RowReader(InputSlice(str(part), 0, part.stat().st_size, 1, part.stat().st_size)):
+        for row in RowReader(whole_file(part)):
             if isinstance(row, Row):
                 kind = samples.setdefault(reason_kind(str(row.value.get("reason", ""))), [])
                 if len(kind) < SAMPLES:
@@ -148,14 +148,14 @@ def _stage(folder: Path) -> StageSurvey:
 
 def _count_part(path: str, report: Report) -> Content:
     content = Content()
-    size = Path(path).stat().st_size
-    reader = RowReader(InputSlice(path, 0, size, 1, size))
+    piece = whole_file(path)
+    reader = RowReader(piece)
     for row in reader:
         if isinstance(row, Row) and isinstance(row.value.get("text"), str):
             _count(content, row.value["text"], row.value.get("metadata"))
             if content.documents % 64 == 0:
                 report(reader.bytes_read, content.documents)
-    report(size, content.documents)
+    report(piece.bytes, content.documents)
     return content
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from data_tools.arguments import INPUT_HELP, add_inputs, add_row_fields
 from data_tools.document_stage import add_stage_arguments, input_documents, make_documents
-from data_tools.inputs import InputSlice
+from data_tools.inputs import whole_file
 from data_tools.llm.arguments import add_model_arguments, asked_model
 from data_tools.llm.ask import answer_all, asks_for_json
 from data_tools.manifest import Record
@@ -74,7 +74,7 @@ def _add_funnel(folder: Path, manifest: Record) -> None:
     reasons: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for path in sorted((folder / COMPLETIONS).iterdir()):
-        for row in RowReader(InputSlice(path.as_posix(), 0, path.stat().st_size, 1, path.stat().st_size)):
+        for row in RowReader(whole_file(path)):
             assert isinstance(row, Row)
             completion: dict[str, Any] = row.value["completion"]
             counts["computations"] += len(completion["computations"])

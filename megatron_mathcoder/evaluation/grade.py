@@ -17,7 +17,7 @@ from typing import Any
 
 from data_tools.answers.compare import Verdict
 from data_tools.arguments import output_path
-from data_tools.inputs import InputSlice, find_files
+from data_tools.inputs import find_files, whole_file
 from data_tools.parts import atomic_file
 from data_tools.progress import Progress
 from data_tools.rows import BadRow, RowReader
@@ -85,21 +85,20 @@ def run(argv: list[str]) -> int:
 
 def _judged(files: list[str], graders: Graders, name: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    paths = find_files(files)
-    sizes = [Path(path).stat().st_size for path in paths]
+    pieces = [whole_file(path) for path in find_files(files)]
     done = 0
-    with Progress("grade", sum(sizes), "rows") as progress:
-        for path, size in zip(paths, sizes, strict=True):
-            reader = RowReader(InputSlice(path, 0, size, 1, size))
-            for item in _rows(path, reader):
+    with Progress("grade", sum(piece.bytes for piece in pieces), "rows") as progress:
+        for piece in pieces:
+            reader = RowReader(piece)
+            for item in _rows(piece.path, reader):
                 graded = (
                     graders.grade(name, item.gold, item.text, item.benchmark) if isinstance(item, Recorded) else _unreadable(item)
                 )
-                rows.append(_record(path, item, graded))
+                rows.append(_record(piece.path, item, graded))
                 progress.show(done + reader.bytes_read, len(rows))
-            done += size
+            done += piece.bytes
     if not rows:
-        raise DataError(f"{', '.join(paths)}: no row in it; name a file of predictions")
+        raise DataError(f"{', '.join(piece.path for piece in pieces)}: no row in it; name a file of predictions")
     if all(row["gold"] is None for row in rows):
         first = f"{rows[0]['file']}:{rows[0]['line']}: {rows[0]['reason']}"
         raise DataError(f"{first}; of all {len(rows)} rows none can be; name a file of predictions")

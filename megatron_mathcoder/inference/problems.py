@@ -6,10 +6,9 @@ Does not: ask.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from data_tools.inputs import InputSlice, find_files
+from data_tools.inputs import find_files, whole_file
 from data_tools.rows import BadRow, RowReader
 from megatron_mathcoder.config.errors import DataError
 
@@ -28,8 +27,7 @@ def read_rows(path: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """
     number = 0
     for name in find_files([path]):
-        size = Path(name).stat().st_size
-        for row in RowReader(InputSlice(name, 0, size, 1, size)):
+        for row in RowReader(whole_file(name)):
             if isinstance(row, BadRow):
                 raise DataError(f"{name}:{row.line}: {row.reason}; mend the row or take it out")
             text = next((row.value[field] for field in PROBLEM_FIELDS if isinstance(row.value.get(field), str)), None)

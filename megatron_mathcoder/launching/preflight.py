@@ -26,10 +26,8 @@ from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.launching.site import Site, seconds
 from megatron_mathcoder.planning.layouts import cost, gib
 from megatron_mathcoder.planning.run_length import checkpoint_bytes, run_steps, saves
-from megatron_mathcoder.planning.speed import Machine
+from megatron_mathcoder.planning.speed import USUAL_WRITE_BYTES_PER_SECOND, Machine
 
-MFU, HEADROOM, WRITE_BYTES_PER_SECOND = 0.4, 0.08, 2e9
-"""The defaults of ``mathcoder plan``."""
 SIGNAL_MARGIN_SECONDS = 60
 """Slurm looks at its clock about once a minute, and a step must end before the save begins."""
 
@@ -108,20 +106,13 @@ def check_memory(config: RunConfig, site: Site, nodes: int) -> str:
 
 
 def machine_of(site: Site, nodes: int) -> Machine:
-    """Return the GPUs of a job, with the planner's default assumptions."""
-    return Machine(
-        gpu=gpu_named(site.gpu),
-        gpus=nodes * site.ranks_per_node,
-        gpus_per_node=site.ranks_per_node,
-        mfu=MFU,
-        headroom=HEADROOM,
-        write_bytes_per_second=WRITE_BYTES_PER_SECOND,
-    )
+    """Return the GPUs of a job, with the planner's usual assumptions."""
+    return Machine(gpu=gpu_named(site.gpu), gpus=nodes * site.ranks_per_node, gpus_per_node=site.ranks_per_node)
 
 
 def signal_lead(config: RunConfig, site: Site) -> int:
     """Return the seconds between USR1 and the time limit: the site's, or two saves and a margin if that is more."""
-    save = checkpoint_bytes(config) / WRITE_BYTES_PER_SECOND
+    save = checkpoint_bytes(config) / USUAL_WRITE_BYTES_PER_SECOND
     return max(site.signal_seconds, math.ceil(2 * save) + SIGNAL_MARGIN_SECONDS)
 
 
@@ -140,7 +131,7 @@ def check_time(config: RunConfig, site: Site, nodes: int, lead: int) -> str:
     step, source = seconds_of_a_step(config, site, nodes)
     if not step:
         return f"a limit of {site.time_limit}; how long one of {steps:,} steps takes is not known before the first"
-    total = steps * step + saves(config, steps) * checkpoint_bytes(config) / WRITE_BYTES_PER_SECOND
+    total = steps * step + saves(config, steps) * checkpoint_bytes(config) / USUAL_WRITE_BYTES_PER_SECOND
     jobs = math.ceil(total / (limit - lead))
     many = f"{jobs} times the limit, requeued each time" if jobs > 1 else "within the limit"
     return f"{steps:,} steps of {step:.3g} s ({source}) are {total / 3600:.3g} h; the limit is {site.time_limit}: {many}"

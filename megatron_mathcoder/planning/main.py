@@ -15,7 +15,7 @@ from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.planning.layouts import Layout, allowed_layouts, cost, gib, try_layouts
 from megatron_mathcoder.planning.report import Plan, as_json, as_text
 from megatron_mathcoder.planning.run_length import run_steps
-from megatron_mathcoder.planning.speed import Machine
+from megatron_mathcoder.planning.speed import USUAL_HEADROOM, USUAL_MFU, USUAL_WRITE_BYTES_PER_SECOND, Machine
 
 LARGEST_SEARCH = 64
 """Times as many GPUs as asked for, at most, that a remedy may name."""
@@ -35,9 +35,18 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--gpu", required=True, help=f"kind of GPU: {', '.join(GPUS)}")
     parser.add_argument("--gpus-per-node", type=int, default=8, help="GPUs connected by NVLink (default 8)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one key of the recipe")
-    parser.add_argument("--mfu", type=float, default=0.4, help="share of the peak reached while computing (default 0.4)")
-    parser.add_argument("--headroom", type=float, default=0.08, help="share of the memory to keep free (default 0.08)")
-    parser.add_argument("--write-gbs", type=float, default=2.0, help="GB/s at which a checkpoint is written (default 2)")
+    parser.add_argument(
+        "--mfu", type=float, default=USUAL_MFU, help="share of the peak reached while computing (default %(default)s)"
+    )
+    parser.add_argument(
+        "--headroom", type=float, default=USUAL_HEADROOM, help="share of the memory to keep free (default %(default)s)"
+    )
+    parser.add_argument(
+        "--write-gbs",
+        type=float,
+        default=USUAL_WRITE_BYTES_PER_SECOND / 1e9,
+        help="GB/s at which a checkpoint is written (default %(default)g)",
+    )
     parser.add_argument("--epoch-tokens", type=float, default=0.0, help="training tokens of one epoch, e.g. 19.2e9")
     parser.add_argument("--top", type=int, default=10, help="layouts to show (default 10)")
     parser.add_argument("--json", action="store_true", help="print JSON, in bytes and seconds")
@@ -61,9 +70,9 @@ def _machine(arguments: argparse.Namespace) -> Machine:
         nearest = round(gpus / per_node) * per_node
         raise ConfigError(f"--gpus {gpus}: must be whole nodes of {per_node} (--gpus-per-node); the nearest is {nearest}")
     if not 0 < arguments.mfu <= 1:
-        raise ConfigError(f"--mfu {arguments.mfu}: must be above 0 and at most 1; 0.4 is usual")
+        raise ConfigError(f"--mfu {arguments.mfu}: must be above 0 and at most 1; {USUAL_MFU} is usual")
     if not 0 <= arguments.headroom < 1:
-        raise ConfigError(f"--headroom {arguments.headroom}: must be at least 0 and below 1; 0.08 is the default")
+        raise ConfigError(f"--headroom {arguments.headroom}: must be at least 0 and below 1; {USUAL_HEADROOM} is the default")
     if not arguments.write_gbs > 0:
         raise ConfigError(f"--write-gbs {arguments.write_gbs}: must be above 0")
     if not arguments.epoch_tokens >= 0:

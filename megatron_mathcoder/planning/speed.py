@@ -20,6 +20,8 @@ LINK_EFFICIENCY = 0.8
 """Assumed share of a link's data-sheet rate that a large collective reaches."""
 BACKWARD_SHARE = 2 / 3
 """Of a micro-batch's arithmetic."""
+USUAL_MFU, USUAL_HEADROOM, USUAL_WRITE_BYTES_PER_SECOND = 0.4, 0.08, 2e9
+"""What is assumed of GPUs until it is measured (``Machine``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,11 @@ class Machine:
     gpu: Gpu
     gpus: int
     gpus_per_node: int
-    mfu: float
+    mfu: float = USUAL_MFU
     """Share of the GPU's peak that the model's arithmetic reaches while it computes."""
-    headroom: float
+    headroom: float = USUAL_HEADROOM
     """Share of a GPU's memory left to the CUDA context, NCCL and the allocator's fragments."""
-    write_bytes_per_second: float
+    write_bytes_per_second: float = USUAL_WRITE_BYTES_PER_SECOND
     """Of a checkpoint, all ranks together."""
 
     @property
