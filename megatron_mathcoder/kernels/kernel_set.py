@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.config.loss_chunk import CHUNK_LOGITS
 from megatron_mathcoder.config.schema import PlatformSection
 from megatron_mathcoder.kernels import adamw, reference, torch_layers
 from megatron_mathcoder.kernels.adamw import Parameter, Update
@@ -34,6 +35,8 @@ class KernelSet:
     adamw_: Callable[[Sequence[Parameter], Update], None]
     varlen_attention: VarlenKernel | None = None
     """All documents of a micro-batch in one call; None = document by document."""
+    chunk_logits: int = CHUNK_LOGITS
+    """Logits that the loss holds at a time; if all fit they are not made twice."""
 
 
 def choose_kernels(section: PlatformSection, platform: Platform, precision: str) -> KernelSet:

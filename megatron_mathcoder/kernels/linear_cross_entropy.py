@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from megatron_mathcoder.config.loss_chunk import CHUNK_LOGITS, chunk_tokens
+from megatron_mathcoder.config.loss_chunk import chunk_tokens
 from megatron_mathcoder.kernels.kernel_set import KernelSet
 
 
@@ -29,9 +29,7 @@ class VocabularyShare(NamedTuple):
     """The ranks that hold the other rows; None = this rank holds all."""
 
 
-def linear_cross_entropy(
-    hidden: Tensor, weight: Tensor, labels: Tensor, share: VocabularyShare, kernels: KernelSet, chunk_logits: int = CHUNK_LOGITS
-) -> Tensor:
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, labels: Tensor, share: VocabularyShare, kernels: KernelSet) -> Tensor:
     """Return ``cross_entropy(hidden @ weightᵀ, labels)`` per token, [n] fp32, the same on all ranks of the group.
 
     Args:
@@ -39,10 +37,9 @@ def linear_cross_entropy(
         weight: [v, h], this rank's rows. With a ``main_grad`` (megatron-core's fp32 buffer) its gradient is added there.
         labels: [n] int64 token ids.
         share: which rows those are.
-        kernels: the row kernels and the weight-gradient product.
-        chunk_logits: logits to hold at a time.
+        kernels: the row kernels, the weight-gradient product, and how many logits to hold at a time.
     """
-    tokens = chunk_tokens(len(weight), chunk_logits)
+    tokens = chunk_tokens(len(weight), kernels.chunk_logits)
     loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, labels - share.first, share, kernels, tokens)
     return loss
 

@@ -182,6 +182,7 @@ def ablation(bench: Bench) -> None:
         "weight gradients cast": {"accumulate_weight_gradient_": plain.accumulate_weight_gradient_},
         "torch's AdamW": {"adamw_": plain.adamw_},
         "attention document by document": {"varlen_attention": None},
+        "no logits made twice": {"chunk_logits": 2**31},
     }
     one = {"one document a sample": {}, "one document a sample, cuDNN's attention": {"varlen_attention": cudnn_attention}}
     for documents, changes in ((DOCUMENTS, swaps), (1, one)):

@@ -71,6 +71,6 @@ def test_enough_is_asked_for_to_keep_memory_busy(hopper):
 def test_other_architectures(architecture):
     kernels = compiled(architecture)
     assert {each.name for each in kernels} == set(SCALARS)
-    # Two registers, where the compiler prefers one program more on a multiprocessor.
-    assert [each for each in kernels if each.spilled > 8 + rests(each)] == []
+    # Four registers, where a program more on a multiprocessor is worth more.
+    assert [each for each in kernels if each.spilled > 16 + rests(each)] == []
     assert all(each.narrow <= SCALARS[each.name] for each in kernels if each.constants.get("ALIGNED", True))

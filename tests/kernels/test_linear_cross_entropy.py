@@ -1,6 +1,7 @@
 """The chunked, divided cross entropy against torch's own over whole logits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def kernels(request) -> KernelSet:
 def test_loss_and_gradients_are_those_of_whole_logits(kernels, chunk_logits):
     hidden, weight, labels, upstream = problem()
     share = VocabularyShare(0, VOCABULARY, None)
-    loss = linear_cross_entropy(hidden, weight, labels, share, kernels, chunk_logits)
+    loss = linear_cross_entropy(hidden, weight, labels, share, replace(kernels, chunk_logits=chunk_logits))
     ours = [loss, *torch.autograd.grad(loss, (hidden, weight), upstream)]
     for mine, right in zip(ours, definition(), strict=True):
         torch.testing.assert_close(mine, right, rtol=1e-5, atol=1e-5)
@@ -55,10 +56,10 @@ def test_main_grad_takes_the_weights_gradient_in_fp32():
 
     torch's set alone: the product of bf16 factors with an fp32 sum in the other set is an operator of CUDA's.
     """
-    kernels = torch_kernels()
+    kernels = replace(torch_kernels(), chunk_logits=2 * PADDED)
     hidden, weight, labels, upstream = problem(torch.bfloat16)
     weight.main_grad = torch.ones(PADDED, HIDDEN)
-    loss = linear_cross_entropy(hidden, weight, labels, VocabularyShare(0, VOCABULARY, None), kernels, 2 * PADDED)
+    loss = linear_cross_entropy(hidden, weight, labels, VocabularyShare(0, VOCABULARY, None), kernels)
     loss.backward(upstream)
     assert weight.grad_added_to_main_grad
     right = definition()[2]
@@ -81,7 +82,7 @@ def divided(rank: Rank, chunk_logits: int, made: Callable[[], KernelSet]) -> lis
     first = rank.rank * rows
     mine = weight.detach()[first : first + rows].clone().requires_grad_()
     share = VocabularyShare(first, max(0, min(rows, VOCABULARY - first)), dist.group.WORLD)
-    loss = linear_cross_entropy(hidden, mine, labels, share, made(), chunk_logits)
+    loss = linear_cross_entropy(hidden, mine, labels, share, replace(made(), chunk_logits=chunk_logits))
     dhidden, dweight = torch.autograd.grad(loss, (hidden, mine), upstream)
     dist.all_reduce(dhidden)
     dist.destroy_process_group()
