@@ -25,9 +25,11 @@ Label: N
 Passage:
 
 {passage}"""
-_REASONING = re.compile(r"<think>.*?</think>", re.DOTALL)
-_LABELLED = re.compile(r"\blabel\b[\s*_`:=]*(\d+)", re.IGNORECASE)
-_BARE = re.compile(r"[\s*_`(\[]*(\d+)[\s*_`)\].]*")
+# The tag that opens it is often part of the prompt, and the one that closes it missing in what was cut off.
+_REASONING = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL)
+_LABELLED = re.compile(r"\blabel\b(?:\s+is\b)?[\s*_`:=\"'(\[]*(\d+)", re.IGNORECASE)
+# The number alone, or the line of the question that it stands in: "2. A concept, definition, theorem, proof …".
+_BARE = re.compile(r"[\s*_`\"'(\[]*(\d+)(?:[\s*_`\"')\].]*|[*_`)\]]*[.:)]\s[^\n\d]*\s*)")
 
 
 @dataclass(frozen=True, slots=True)

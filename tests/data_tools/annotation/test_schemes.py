@@ -14,6 +14,11 @@ from data_tools.annotation.schemes import SCHEMES, SEVEN, TWO
         ("<think>Label: 1? No, it is code. Label: 5</think>\nLabel: 5", "programming_concept"),
         ("It solves 3 equations in 12 lines, so\n\nLabel: 1", "problem"),
         ("Label: 2\nLabel: 2", "theory"),
+        ("The label is (2).", "theory"),
+        ('"3"', "science"),
+        ("2. A concept, definition, theorem, proof or method of mathematics, explained.\n", "theory"),
+        ("**7**: None of these.", "other"),
+        ("First, label 3 … no.\n</think>\n\nLabel: 2", "theory"),
     ],
 )
 def test_an_answer_that_names_one_kind(answer: str, label: str) -> None:
@@ -30,6 +35,10 @@ def test_an_answer_that_names_one_kind(answer: str, label: str) -> None:
         ("Label: 8", "label 8 is not from 1 to 7"),
         ("Label: 0", "label 0 is not from 1 to 7"),
         ("12", "label 12 is not from 1 to 7"),
+        ("1. A problem\n2. A concept", "no label"),
+        ("1) or 2) fits", "no label"),
+        ("2.5 of them", "no label"),
+        ("<think>Label: 1, or is it", "no label"),
     ],
 )
 def test_an_answer_that_names_none_or_several_is_none(answer: str, reason: str) -> None:
