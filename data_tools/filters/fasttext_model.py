@@ -19,6 +19,7 @@ from typing import Any
 
 import fasttext
 
+from data_tools.filters.training_progress import passes_shown
 from megatron_mathcoder.config.errors import DataError
 
 POSITIVE, NEGATIVE = "__label__related", "__label__other"
@@ -60,7 +61,9 @@ def train(training_file: Path, model_file: Path, seed: int, settings: dict[str, 
 def _train(training_file: str, model_file: str, seed: int, settings: dict[str, Any]) -> None:
     _clear_memory()
     try:
-        model = fasttext.train_supervised(training_file, seed=seed, thread=1, verbose=0, **settings)
+        # It reads the words once, and then all of the file in each epoch.
+        with passes_shown("train-filter", Path(training_file), settings["epoch"] + 1):
+            model = fasttext.train_supervised(training_file, seed=seed, thread=1, verbose=0, **settings)
     except RuntimeError as error:
         raise DataError(f"fastText could not train: {error} Try a lower --lr than {settings['lr']}") from None
     model.save_model(model_file)

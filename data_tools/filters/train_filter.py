@@ -20,6 +20,7 @@ from data_tools.filters.fasttext_model import SETTINGS, load, train, write_train
 from data_tools.manifest import Record, code_version, finished_manifest, identity
 from data_tools.partial_folder import PartialFolder
 from data_tools.parts import write_json
+from data_tools.progress import Progress
 from data_tools.sources.record_files import RecordFiles
 from megatron_mathcoder.config.errors import DataError
 
@@ -120,13 +121,20 @@ def _learn(
 def _labelled(sources: dict[str, RecordFiles]) -> tuple[Labelled, int]:
     """Return the texts of all sources with their labels, and the number of rows that could not be read."""
     labelled: Labelled = []
-    unreadable = 0
-    for name, source in sources.items():
-        for item in (item for piece in source.slices for item in piece.documents(lambda done: None)):
-            if isinstance(item, Document):
-                labelled.append((item.text, _label(item) if name == "annotated" else name == "positive"))
-            else:
-                unreadable += 1
+    unreadable = before = 0
+    pieces = [(name, piece) for name, source in sources.items() for piece in source.slices]
+    with Progress("train-filter: documents", sum(piece.bytes for _, piece in pieces), "documents") as progress:
+
+        def note_bytes(done: int) -> None:
+            progress.show(before + done, len(labelled))
+
+        for name, piece in pieces:
+            for item in piece.documents(note_bytes):
+                if isinstance(item, Document):
+                    labelled.append((item.text, _label(item) if name == "annotated" else name == "positive"))
+                else:
+                    unreadable += 1
+            before += piece.bytes
     return labelled, unreadable
 
 
