@@ -118,7 +118,7 @@ def _check(options: argparse.Namespace) -> None:
 def _sample(options: argparse.Namespace, source: RecordFiles) -> Sample:
     low, high = options.between or (0.0, 1.0)
     sample = Sample(options.seed, round(options.fraction * WHOLE), options.score or "", low, high)
-    return sample.smallest(options.sample, documents_of(source)) if options.sample else sample
+    return sample.smallest(options.sample, source.slices, options.workers) if options.sample else sample
 
 
 def _add_labels(folder: Path, manifest: Record) -> None:

@@ -8,15 +8,19 @@ Does not: balance the sample; ``mathcoder train-filter --balance`` does.
 """
 
 import heapq
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import xxhash
 
 from data_tools.document import Document
+from data_tools.pool import Report, run_tasks
+from data_tools.progress import Progress
+from data_tools.sources import SourceSlice
 
 WHOLE = 2**64
+REPORT_EVERY_DOCUMENTS = 256
 NOT_SAMPLED = "not in the sample"
 NOT_BETWEEN = "not between the scores"
 
@@ -43,11 +47,18 @@ class Sample:
             return f"{NOT_BETWEEN}: {self.score} from {self.low:g} to {self.high:g}"
         return "" if self._key(document) < self.limit else NOT_SAMPLED
 
-    def smallest(self, count: int, documents: Iterable[Document]) -> "Sample":
-        """Return the sample of ``count`` of the documents, or of all when they are no more."""
-        keys = heapq.nsmallest(count, (self._key(document) for document in documents if self._between(document)))
-        limit = keys[-1] + 1 if len(keys) == count else WHOLE
-        return Sample(self.seed, limit, self.score, self.low, self.high)
+    def smallest(self, count: int, slices: Sequence[SourceSlice], workers: int) -> "Sample":
+        """Return the sample of ``count`` of the slices' documents, or of all when they are no more."""
+        tasks = [_KeyTask(piece, self, count) for piece in slices]
+        keys: list[int] = []
+        with Progress("sample", sum(piece.bytes for piece in slices), "documents") as progress:
+            for _, of_slice in run_tasks(_smallest_keys, tasks, workers, progress, in_process=workers == 1):
+                keys = heapq.nsmallest(count, keys + of_slice)
+        return replace(self, limit=keys[-1] + 1 if len(keys) == count else WHOLE)
+
+    def keys(self, documents: Iterable[Document]) -> Iterator[int]:
+        """Yield the keys of those that can be chosen."""
+        return (self._key(document) for document in documents if self._between(document))
 
     def _between(self, document: Document) -> bool:
         if not self.score:
@@ -58,3 +69,29 @@ class Sample:
 
     def _key(self, document: Document) -> int:
         return xxhash.xxh3_64_intdigest(document.id.encode("utf-8", "replace"), seed=self.seed & (WHOLE - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyTask:
+    """A slice of which at most ``count`` documents are in the sample of the whole."""
+
+    piece: SourceSlice
+    sample: Sample
+    count: int
+
+
+def _smallest_keys(task: _KeyTask, report: Report) -> list[int]:
+    read = 0
+
+    def note_bytes(done: int) -> None:
+        nonlocal read
+        read = done
+
+    def documents() -> Iterator[Document]:
+        for number, item in enumerate(task.piece.documents(note_bytes)):
+            if number % REPORT_EVERY_DOCUMENTS == 0:
+                report(read, number)
+            if isinstance(item, Document):
+                yield item
+
+    return heapq.nsmallest(task.count, task.sample.keys(documents()))
