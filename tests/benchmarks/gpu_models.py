@@ -6,6 +6,7 @@ measured with as many.
 Does not: count operations (``config/flops.py``).
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -24,13 +25,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from training_steps import Step, hugging_face_step, num_microbatches, our_step, token_batches
 
 from megatron_mathcoder.config.flops import training_flops_per_token
+from megatron_mathcoder.config.gpus import peak_bf16_flops
 from megatron_mathcoder.config.loader import load_config
 from megatron_mathcoder.config.schema import RunConfig
 from megatron_mathcoder.planning.memory import rank_memory
 
 RECIPE = Path(__file__).parents[2] / "launch" / "recipes" / "tiny_cpu.toml"
-PEAK_FLOPS = 989e12
-"""Dense bf16 of H100 and H200, data sheet."""
 UNUSED = (
     "dataset.blend.0.prefix=unused",
     "dataset.tokenizer=",
@@ -247,11 +247,16 @@ def measure(build: Callable[..., Step], config: RunConfig, bench: Bench, documen
     rate = tokens / statistics.median(seconds)
     found = {"tokens_per_second": rate, "ms_a_step": 1e3 * statistics.median(seconds), "first_loss": loss}
     if bench.device == "cuda":
-        found["mfu"] = rate * training_flops_per_token(config.model, config.dataset.seq_length // documents) / PEAK_FLOPS
+        found["mfu"] = rate * training_flops_per_token(config.model, config.dataset.seq_length // documents) / peak_flops()
         found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
     if build is our_step:
         found["planned_gib"] = planned_bytes(config) / 2**30
     return found
+
+
+def peak_flops() -> float:
+    """Return the card's rate of dense bf16 by its data sheet; of one not in the table H100's and H200's."""
+    return peak_bf16_flops(torch.cuda.get_device_name()) or peak_bf16_flops("NVIDIA H200") or math.nan
 
 
 def planned_bytes(config: RunConfig) -> int:
