@@ -23,6 +23,7 @@ import orjson
 
 from data_tools.in_hand import SetAside, in_hand
 from data_tools.inputs import CHUNK_BYTES, InputSlice, suffix_of
+from megatron_mathcoder.config.errors import one_line
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is no document but a damaged or mis-joined file. A tokenizer needs about 50 bytes per byte of one text, so this
@@ -78,7 +79,7 @@ class RowReader:
             # An OSError with a number is the machine's (disk, permission), not the file's content.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            yield BadRow(line_number + 1, f"{UNREADABLE_FILE}: {_one_line(error)}")
+            yield BadRow(line_number + 1, f"{UNREADABLE_FILE}: {one_line(error)}")
         self.bytes_read = self._piece.bytes
 
     def _json_rows(self) -> Iterator[Row | BadRow]:
@@ -160,7 +161,7 @@ def _why_no_json(line: bytes, error: orjson.JSONDecodeError) -> str:
         line.decode()
     except UnicodeDecodeError as decode_error:
         return f"invalid UTF-8: byte {decode_error.start + 1} of the line"
-    return f"malformed JSON: {_one_line(error)}"
+    return f"malformed JSON: {one_line(error)}"
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
@@ -231,7 +232,3 @@ def _python_value(scalar: Any) -> Any:
     except OverflowError:
         # A time beyond the year 9999, which Python has no date for: the number that the file holds.
         return scalar.value
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from data_tools.llm.retry import FIRST_WAIT_SECONDS, WRONG_RUN, Transient, retry_after_seconds
-from megatron_mathcoder.config.errors import DataError
+from megatron_mathcoder.config.errors import DataError, one_line
 
 HEALTH_SECONDS = 10.0
 REMEMBERED_RESPONSES = 4096
@@ -73,7 +73,7 @@ class Connection:
         try:
             status, content = await self._models()
         except (aiohttp.ClientError, TimeoutError) as error:
-            why = _one_line(error)
+            why = one_line(error)
             raise DataError(
                 f"no server answers at {server.base_url} ({why}); start one (vllm serve {server.model}), or name another"
             ) from None
@@ -107,11 +107,11 @@ class Connection:
                 content = await response.read()
                 return response.status, retry_after_seconds(response.headers.get("Retry-After")), content
         except aiohttp.ClientConnectorError as error:
-            raise Transient(f"no connection: {_one_line(error)}", no_contact=True) from None
+            raise Transient(f"no connection: {one_line(error)}", no_contact=True) from None
         except TimeoutError as error:
-            raise Transient(f"deadline: {_one_line(error)}") from None
+            raise Transient(f"deadline: {one_line(error)}") from None
         except aiohttp.ClientError as error:
-            raise Transient(f"broken response: {_one_line(error)}") from None
+            raise Transient(f"broken response: {one_line(error)}") from None
 
     def _url(self, path: str) -> str:
         return self._server.base_url.rstrip("/") + path
@@ -148,7 +148,3 @@ class _SeenResponses:
         if len(self._ids) > REMEMBERED_RESPONSES:
             del self._ids[next(iter(self._ids))]
         return repeated and self._ids_are_unique and attempt == 1
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

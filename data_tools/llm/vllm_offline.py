@@ -19,7 +19,7 @@ import orjson
 
 from data_tools.llm.interface import Choice, Reply, Request, Sampling, TokenLogprobs
 from data_tools.llm.json_schema import fits
-from megatron_mathcoder.config.errors import PlatformError
+from megatron_mathcoder.config.errors import PlatformError, one_line
 
 QUEUED_REQUESTS = 1024
 """Several times what a step of vLLM takes (``max_num_seqs``, 256 by default)."""
@@ -44,7 +44,7 @@ class VllmOffline:
             try:
                 engine = LLM(model=model, **(options or {}))
             except (OSError, TypeError, ValueError) as error:
-                why = " ".join(str(error).split())[:300]
+                why = one_line(error, 300)
                 raise PlatformError(
                     f"vLLM cannot load {model!r} ({why}); name a folder or a model, and options that it has"
                 ) from error
@@ -65,7 +65,7 @@ class VllmOffline:
                 try:
                     queued[self._enqueue(request)] = request, time.monotonic()
                 except _refusals() as error:
-                    why = " ".join(str(error).split())[:300]
+                    why = one_line(error, 300)
                     yield Reply(request=request, outcome="failed", error=f"refused: {why}")
             if not queued:
                 return

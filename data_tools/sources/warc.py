@@ -24,6 +24,7 @@ from data_tools.reading_limit import ReadingStopped, reading_limit
 from data_tools.sources.http_body import decoded_body
 from data_tools.sources.web_page import MAX_BYTES, read_page
 from data_tools.stage import scan_inputs
+from megatron_mathcoder.config.errors import one_line
 
 NAME = "warc"
 SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".warc.wet.gz", ".warc.wet")
@@ -52,8 +53,7 @@ class WarcSlice:
         except (OSError, ValueError, EOFError, RuntimeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            yield Dropped(f"{self.path}:{number + 1}", f"unreadable file: {reason}", self.path, number + 1)
+            yield Dropped(f"{self.path}:{number + 1}", f"unreadable file: {one_line(error)}", self.path, number + 1)
             return
         if number == 0:
             yield Dropped(self.path, "no documents in file", self.path, 0)
@@ -67,8 +67,7 @@ class WarcSlice:
         except ReadingStopped as stopped:
             return Dropped(identity, f"reading stopped: {stopped}", self.path, number)
         except (ValueError, LookupError, RecursionError, MemoryError, EOFError) as error:
-            reason = " ".join(str(error).split())[:200]
-            return Dropped(identity, f"unreadable content: {type(error).__name__}: {reason}", self.path, number)
+            return Dropped(identity, f"unreadable content: {type(error).__name__}: {one_line(error)}", self.path, number)
 
     def _document(self, record: Any, number: int, identity: str, url: str) -> Document | Dropped:
         place = {"source": NAME, "file": self.path, "line": number, "url": url, "date": record.headers.get("WARC-Date") or ""}

@@ -22,6 +22,7 @@ from data_tools.inputs import files_by_input, grouped, shown
 from data_tools.parts import blocks
 from data_tools.progress import Progress
 from data_tools.reading_limit import ReadingStopped, reading_limit
+from megatron_mathcoder.config.errors import one_line
 
 EMPTY_FILE = "empty file"
 MIN_SLICE_BYTES = 2 * 2**20
@@ -91,8 +92,7 @@ class FileSlice:
             except ReadingStopped as stopped:
                 yield Dropped(name, f"reading stopped: {stopped}", name, 0)
             except (ValueError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
-                reason = " ".join(str(error).split())[:200]
-                yield Dropped(name, f"unreadable content: {type(error).__name__}: {reason}", name, 0)
+                yield Dropped(name, f"unreadable content: {type(error).__name__}: {one_line(error)}", name, 0)
             else:
                 yield from items or [Dropped(name, "no documents in file", name, 0)]
 

@@ -37,3 +37,8 @@ class TrainingError(MathCoderError):
     """A run cannot go on: its loss is not finite, or a rank failed."""
 
     exit_status = 1
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Return what somebody else's error says, on one line and cut at ``most`` characters; its kind where it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

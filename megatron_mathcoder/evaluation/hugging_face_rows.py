@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from megatron_mathcoder.config.errors import DataError, PlatformError
+from megatron_mathcoder.config.errors import DataError, PlatformError, one_line
 
 SPLIT = "test"
 
@@ -38,8 +38,7 @@ def hugging_face_rows(name: str) -> Iterator[dict[str, Any]]:
             return iter(datasets.load_dataset(path, config or None, split=split))
         found = datasets.load_from_disk(path)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"hf:{name}: {reason}; write hf:NAME:CONFIG:SPLIT, or name a file") from None
+        raise DataError(f"hf:{name}: {one_line(error, 300).rstrip('.')}; write hf:NAME:CONFIG:SPLIT, or name a file") from None
     if isinstance(found, datasets.DatasetDict):
         if split not in found:
             raise DataError(f"hf:{name}: it has no split {split!r} among {', '.join(found)}; write hf:{path}::SPLIT")
