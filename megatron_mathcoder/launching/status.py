@@ -18,8 +18,8 @@ from megatron_mathcoder.config.gpus import GPUS
 from megatron_mathcoder.config.loader import load_run_file
 from megatron_mathcoder.config.run_folder import METRICS_FILE, RUN_FILE, checkpoint_step, newest_checkpoint, read_rows
 from megatron_mathcoder.config.schema import RunConfig
-from megatron_mathcoder.launching.attempt import changes_of
 from megatron_mathcoder.launching.attempts import FINISHED, Attempt, AttemptLog, job_names
+from megatron_mathcoder.launching.running_ranks import changes_of
 from megatron_mathcoder.launching.submission import newest_job
 from megatron_mathcoder.planning.run_length import run_steps
 

@@ -163,7 +163,7 @@ def test_told_to_end_by_slurm(reason: str, outcome: str, requeued: list[str], tm
 
 def test_hung_ranks_do_not_keep_it_from_requeueing(tmp_path: Path, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slurm kills ranks and batch script at the same moment; waiting for the ranks would be waiting for the end."""
-    monkeypatch.setattr("megatron_mathcoder.launching.attempt.TOLD_SECONDS", 0.2)
+    monkeypatch.setattr("megatron_mathcoder.launching.running_ranks.TOLD_SECONDS", 0.2)
     monkeypatch.setenv("FAKE_REASON", "TimeLimit")
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
     assert attempt(tmp_path, "--", "sleep", "5") == 1

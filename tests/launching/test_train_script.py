@@ -38,7 +38,7 @@ def test_a_disturbed_run_ends_with_all_its_steps(
     folder = recipe.parent / "run"
     longer = [
         f"--set={each}"
-        for each in ("training.steps=24", "training.global_batch_size=2", "checkpoint.interval_steps=2", "dataset.seq_length=32")
+        for each in ("training.steps=48", "training.global_batch_size=2", "checkpoint.interval_steps=2", "dataset.seq_length=32")
     ]
     disturber = threading.Thread(target=end_a_rank_at, args=(folder, 3, number))
     disturber.start()
@@ -47,4 +47,4 @@ def test_a_disturbed_run_ends_with_all_its_steps(
     outcomes = [attempt.end.outcome for attempt in AttemptLog(folder, "train").read() if attempt.end]
     assert outcomes == [outcome, "finished"]
     steps = [json.loads(line)["step"] for line in (folder / METRICS_FILE).read_text().splitlines()]
-    assert steps == list(range(1, 25))
+    assert steps == list(range(1, 49))
