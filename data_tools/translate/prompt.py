@@ -9,14 +9,12 @@ from typing import Any
 
 from data_tools.llm.interface import Message
 
-VERSION = "1"
+VERSION = "2"
 
-SYSTEM = (
-    "You read mathematical texts, spot the computations in them that need scratch work, and show each of them as a short, "
-    "self-contained Python program that recomputes the stated result."
-)
+TASK = """You read mathematical texts, spot the computations in them that need scratch work, and show each of them as a short, \
+self-contained Python program that recomputes the stated result.
 
-TASK = """Below is a passage. List every computation in it that is worth carrying out: an evaluated expression, a solved \
+Below is a passage. List every computation in it that is worth carrying out: an evaluated expression, a solved \
 equation, a sum, an integral, a derivative, a limit, a determinant, a count, a numerical estimate. Leave out definitions, \
 statements without a value, and anything that the passage does not state the result of.
 
@@ -74,6 +72,6 @@ SCHEMA: dict[str, Any] = {
 
 
 def messages(passage: str, as_json: bool) -> tuple[Message, ...]:
-    """Return the chat that asks for the computations of a passage."""
+    """Return the chat that asks for the computations of a passage: one turn, since not every template has a system turn."""
     form = AS_JSON if as_json else AS_SECTIONS
-    return (Message("system", SYSTEM), Message("user", f"{TASK}{form}\nPassage:\n\n{passage}"))
+    return (Message("user", f"{TASK}{form}\nPassage:\n\n{passage}"),)

@@ -177,7 +177,7 @@ def test_a_poison_document_is_dropped_and_the_others_are_kept(here: Path) -> Non
     reasons = {row["id"]: row["reason"][:26] for row in rows_of(Path("out/dropped"))}
     assert reasons == {"d1": "no reply: dead: status 500", "d2": "no reply: failed: status 4"}
     letters = [json.loads(line) for line in Path("out.requests", DEAD_LETTERS).read_text().splitlines()]
-    assert sorted((row["outcome"], "poison" in row["body"]["messages"][1]["content"]) for row in letters) == [
+    assert sorted((row["outcome"], "poison" in row["body"]["messages"][0]["content"]) for row in letters) == [
         ("dead", True),
         ("failed", False),
     ]
