@@ -199,8 +199,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend and PlatformError for a machine without the walls."""
     options = parse(argv)
+    options.inputs = _completions(options.inputs)
     remedy = "give a folder from mathcoder translate"
-    source = RecordFiles(_completions(options.inputs), "text", "id", options.workers, remedy=remedy)
+    source = RecordFiles(options.inputs, "text", "id", options.workers, remedy=remedy)
     with Sandbox(workers=1, floor=options.sandbox_floor, preload=()) as sandbox:
         print(sandbox.describe())
     share = max(1, options.workers // max(len(source.slices), 1))

@@ -166,14 +166,14 @@ def test_the_second_layout_keeps_the_document_and_unverifiable_code_when_asked(t
     assert documents["silent"].count("```python") == 2
 
 
-def test_the_same_command_again_does_nothing(executed, tmp_path, capsys):
-    write(tmp_path / "rows.jsonl", ROWS[:1])
-    arguments = ["execute", str(tmp_path / "rows.jsonl"), "--output", str(tmp_path / "out"), "--workers", "1"]
+def test_the_same_command_again_does_nothing_also_beside_the_completions(tmp_path, capsys):
+    write(tmp_path / "in" / "completions" / "part.jsonl", ROWS[:1])
+    arguments = ["execute", str(tmp_path / "in"), "--output", str(tmp_path / "in" / "out"), "--workers", "1"]
     assert cli.main(arguments) == 0
-    before = (tmp_path / "out" / "manifest.json").stat().st_mtime_ns
+    before = (tmp_path / "in" / "out" / "manifest.json").stat().st_mtime_ns
     assert cli.main(arguments) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert (tmp_path / "out" / "manifest.json").stat().st_mtime_ns == before
+    assert (tmp_path / "in" / "out" / "manifest.json").stat().st_mtime_ns == before
 
 
 def test_a_killed_run_loses_and_repeats_nothing(tmp_path):
