@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from data_tools.llm.interface import Message
+from data_tools.llm.reasoning import without_reasoning
 
 VERSION = "2"
 CUT_OFF = "cut off at the token limit"
@@ -25,8 +26,6 @@ Label: N
 Passage:
 
 {passage}"""
-# The tag that opens it is often part of the prompt, and the one that closes it missing in what was cut off.
-_REASONING = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL)
 _LABELLED = re.compile(r"\blabel\b(?:\s+is\b)?[\s*_`:=\"'(\[]*(\d+)", re.IGNORECASE)
 # The number alone, or the line of the question that it stands in: "2. A concept, definition, theorem, proof …".
 _BARE = re.compile(r"[\s*_`\"'(\[]*(\d+)(?:[\s*_`\"')\].]*|[*_`)\]]*[.:)]\s[^\n\d]*\s*)")
@@ -55,7 +54,7 @@ class Scheme:
 
     def label(self, answer: str) -> str:
         """Return the label that an answer names. Raises ValueError, with the reason, unless it names exactly one."""
-        text = _REASONING.sub("", answer)
+        text = without_reasoning(answer)
         bare = _BARE.fullmatch(text)
         numbers = {bare[1]} if bare else set(_LABELLED.findall(text))
         if len(numbers) != 1:

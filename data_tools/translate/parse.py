@@ -12,6 +12,7 @@ import re
 from itertools import islice
 from typing import Any
 
+from data_tools.llm.reasoning import without_reasoning
 from data_tools.translate.computation import Computation, Unparsed
 from data_tools.translate.labelled_text import Section, sections
 
@@ -31,6 +32,7 @@ MAX_JSON_STARTS = 20
 
 def parse_reply_text(text: str, finish_reason: str = "stop") -> tuple[list[Computation], list[Unparsed]]:
     """Return the computations of a reply in order, and what was left of it with the reason."""
+    reply, text = text, without_reasoning(text)
     rows = _json_rows(text)
     found = [_section_of_row(row) for row in rows] if rows is not None else sections(text)
     if rows is None and finish_reason == "length" and found and not found[-1].code_ended:
@@ -43,9 +45,9 @@ def parse_reply_text(text: str, finish_reason: str = "stop") -> tuple[list[Compu
             computations.append(made)
         else:
             unparsed.append(made)
-    if not found and rows is None and text.strip():
+    if not found and rows is None and reply.strip():
         reason = CUT_OFF if finish_reason == "length" else NOTHING_FOUND
-        unparsed.append(Unparsed(reason, None, text.strip()[:EXCERPT]))
+        unparsed.append(Unparsed(reason, None, reply.strip()[:EXCERPT]))
     return computations, unparsed
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from data_tools.llm.passages import passages
-from data_tools.translate.parse import parse_reply_text
+from data_tools.translate.parse import CUT_OFF, parse_reply_text
 from data_tools.translate.prompt import AS_SECTIONS, SCHEMA, messages
 
 CODE = "import math\n# a comment\nprint(math.sqrt(16))"
@@ -122,6 +122,15 @@ def test_a_reply_of_blanks_is_read_at_once() -> None:
     for reply in (" " * 30_000 + "x", "Result" + " " * 30_000 + "x", "1." + "\t" * 30_000, "Computation" + " " * 30_000 + "1"):
         assert parse_reply_text(reply)[0] == []
     assert time.process_time() - begin < 5
+
+
+def test_a_draft_in_the_reasoning_is_no_computation() -> None:
+    draft = f"<think>A draft.\n{LABELLED}{fenced('print(2)')}\nNo."
+    (computation,), unparsed = parse_reply_text(f"{draft}</think>\n{LABELLED}{fenced()}")
+    assert (computation.code, unparsed) == (CODE, [])
+    computations, unparsed = parse_reply_text(draft, "length")
+    assert computations == []
+    assert [each.reason for each in unparsed] == [CUT_OFF]
 
 
 def test_the_prompt_asks_for_what_the_parser_reads() -> None:
