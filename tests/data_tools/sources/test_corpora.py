@@ -176,7 +176,6 @@ def test_starcoder_reads_its_three_layouts(tmp_path: Path) -> None:
 
 def test_starcoder_packages_and_relevance_are_options(tmp_path: Path) -> None:
     power = "import numpy\n2 ** x"
-    power = "import numpy\n2 ** x"
     read_wav = "import numpy\nfrom scipy.io import wavfile\nprint(wavfile)\n"
     path = write_parquet(tmp_path / "p.parquet", [{"id": "1", "content": read_wav}, {"id": "2", "content": power}])
     documents, dropped = prepared("starcoder", path, "--packages", "numpy", "--min-relevance", "0.1")
