@@ -30,38 +30,18 @@ ALL_TEXT_BELOW = 0.98
 """When the main text has fewer of the page's formulas than this share, all text is taken."""
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "td",
-        "th",
-        "tr",
-        "dt",
-        "dd",
-        "option",
-    ]
-)
+_CLOSED_BY_ITSELF = frozenset([
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    "p", "li", "td", "th", "tr", "dt", "dd", "option",
+])  # fmt: skip
+"""Elements without an end tag, and those whose end tag HTML does without."""
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 _TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 MENU_LINK_SHARE = 0.5
+"""Of a list's characters in links, from which on it is a menu."""
 _CLUTTER = "a.headerlink, .mw-editsection, .nav-panel, .ltx_tag, div.header"
-_NODE_LINKS = re.compile(r"(?:Next|Previous|Up):")
 """Paragraph marks beside headings, links to edit, Texinfo's links to other nodes, bullets that the list already has."""
+_NODE_LINKS = re.compile(r"(?:Next|Previous|Up):")
 _NOT_TEXT = ["script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "iframe", "svg"]
 
 
@@ -176,7 +156,7 @@ def _may_be_deep(html: str) -> bool:
         return False
     depth = 0
     for match in _TAG.finditer(html):
-        if match[2].lower() in _VOID:
+        if match[2].lower() in _CLOSED_BY_ITSELF:
             continue
         depth = max(0, depth + (-1 if match[1] else 1))
         if depth > MAX_DEPTH:
