@@ -18,7 +18,7 @@ from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError, DataError
-from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.language_models import FORMS, open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended, read_log
 from megatron_mathcoder.inference.problems import PROBLEM_FIELDS, check_ids, read_problems
 from megatron_mathcoder.inference.tool_format import FORMATS
@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
     if arguments.replay:
         return _replay(arguments)
     if arguments.model is None:
-        raise ConfigError("no model: name a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
+        raise ConfigError(f"no model: name {FORMS}")
     if bool(arguments.problems) != bool(arguments.output):
         missing = "--problems needs --output" if arguments.problems else "--output needs --problems, and"
         raise ConfigError(f"{missing} FILE.jsonl, where trajectories go as they end")
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mathcoder generate", description="Let a model continue a prompt, or solve problems with the code it writes."
     )
-    parser.add_argument("model", nargs="?", help="a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER")
+    parser.add_argument("model", nargs="?", help=FORMS)
     parser.add_argument("--prompt", help="text to continue, or the problem (default: standard input)")
     parser.add_argument("--problems", metavar="FILE", help=f"JSONL rows with {', '.join(PROBLEM_FIELDS)} and, if you like, an id")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSONL of trajectories; the same command goes on with it")

@@ -25,7 +25,7 @@ from data_tools.llm.interface import Message, Reply, Request, Sampling
 from data_tools.manifest import check_conservation, code_version
 from data_tools.parts import atomic_file, write_json
 from data_tools.progress import CountProgress
-from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.language_models import FORMS, open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended
 from megatron_mathcoder.inference.problems import read_problems
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--easy", required=True, metavar="FILE", help="JSONL of easy problems, e.g. GSM8K's training set")
     parser.add_argument("--hard", required=True, metavar="FILE", help="JSONL of hard problems, e.g. MATH's training set")
-    parser.add_argument("--model", required=True, help="http://host:8000/v1#MODEL, vllm:FOLDER, or a folder")
+    parser.add_argument("--model", required=True, help=FORMS)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to write; the same command goes on with it"
     )

@@ -15,6 +15,8 @@ from megatron_mathcoder.inference.transformers_model import DEFAULT_BATCH, Trans
 
 SERVERS = ("http://", "https://")
 VLLM = "vllm:"
+FORMS = "a folder from mathcoder export-hf, http://host:8000/v1#MODEL, or vllm:FOLDER"
+"""What a person may name, for help and errors."""
 
 
 def check_name(name: str) -> None:

@@ -30,7 +30,7 @@ from data_tools.sandbox.arguments import add_floor, add_timeout
 from data_tools.sandbox.outcome import Limits
 from data_tools.sandbox.sandbox import Sandbox
 from megatron_mathcoder.config.errors import ConfigError
-from megatron_mathcoder.inference.language_models import open_model
+from megatron_mathcoder.inference.language_models import FORMS, open_model
 from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended
 from megatron_mathcoder.inference.problems import check_ids, read_rows
 from megatron_mathcoder.inference.tool_format import Lce
@@ -75,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Let a model solve problems with code, and keep the solutions that are to be believed.",
     )
     parser.add_argument("problems", help="JSONL rows with prompt, question or problem and, if known, an answer")
-    parser.add_argument(
-        "--model", required=True, help="a folder from mathcoder export-hf, http://host:8000/v1#MODEL, vllm:FOLDER"
-    )
+    parser.add_argument("--model", required=True, help=FORMS)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder to write; the same command goes on with it"
     )
