@@ -3,7 +3,8 @@
 Decides: when a run is over its limits (the CPU clock of the whole process, then the wall clock, then the scratch folder), and
 what the kernel said of its end. It never sees code, output or answers: those go between the caller and the child through pipes
 that it hands on unread, so a child cannot find another run's data in the memory it was forked from.
-Does not: talk to the network, log, or survive its caller: when the control socket closes, it kills what is left and ends.
+Does not: measure a run (``child.py``), talk to the network, log, or survive its caller: when the control socket closes, it kills
+what is left and ends.
 
 Protocol on the control socket (one JSON datagram each): ``spawn`` with five file descriptors (standard output, standard error,
 requests, replies, watch) or ``clone`` with one, which makes another zygote. On a run's watch socket: ``arm`` and ``disarm``
@@ -23,36 +24,17 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data_tools.sandbox import linux, namespaces, snippet, walls
+from data_tools.sandbox.child import Child
 from data_tools.sandbox.outcome import Limits
 
 TICK_SECONDS = 0.02
 SETUP_SECONDS = 60.0
 SCRATCH_TICKS = 10
-MAX_SCRATCH_FILES = 1000
 MAX_DATAGRAM = 65536
-
-
-@dataclass(slots=True)
-class Child:
-    """A process being watched. ``cpu_base`` and ``deadline`` are those of the armed block; ``None`` between blocks of a
-    session."""
-
-    pid: int
-    watch: socket.socket
-    scratch: Path
-    limits: Limits
-    began: float
-    cpu_base: float = 0.0
-    starved_base: float = 0.0
-    deadline: float | None = None
-    is_set_up: bool = False
-    killed: str = ""
-    ticks: int = field(default=0)
 
 
 class Zygote:
@@ -172,12 +154,13 @@ class Zygote:
         data = child.watch.recv(MAX_DATAGRAM)
         message: dict[str, Any] = json.loads(data) if data else {"op": "kill", "why": "caller gone"}
         if message["op"] == "arm":
-            child.cpu_base, child.starved_base, child.began = _cpu(child), self._starved(child), time.monotonic()
+            child.cpu_base, child.starved_base, child.began = child.cpu_seconds(), self._starved(child), time.monotonic()
             child.deadline = child.began + child.limits.wall
             child.is_set_up = True
         elif message["op"] == "disarm":
             child.deadline = None
-            _tell(child.watch, {"op": "used", "cpu": _cpu(child) - child.cpu_base, "wall": time.monotonic() - child.began})
+            cpu, wall = child.cpu_seconds() - child.cpu_base, time.monotonic() - child.began
+            _tell(child.watch, {"op": "used", "cpu": cpu, "wall": wall})
         else:
             self._kill(child, message["why"])
 
@@ -187,22 +170,15 @@ class Zygote:
             if child.deadline is None or child.killed:
                 continue
             child.ticks += 1
-            if child.is_set_up and _cpu(child) - child.cpu_base > child.limits.cpu_seconds:
+            if child.is_set_up and child.cpu_seconds() - child.cpu_base > child.limits.cpu_seconds:
                 self._kill(child, "cpu")
             elif now > child.deadline + self._starved(child) - child.starved_base:
                 self._kill(child, "wall")
-            elif child.ticks % SCRATCH_TICKS == 0 and _is_over(child.scratch, child.limits.scratch_bytes):
+            elif child.ticks % SCRATCH_TICKS == 0 and child.is_over_scratch():
                 self._kill(child, "output")
 
     def _starved(self, child: Child) -> float:
-        """Return the seconds for which a process wanted a core and got none: a busy machine must not turn work into a sleep."""
-        if not self._proc_is_ours:
-            return 0.0
-        try:
-            threads = [int((task / "schedstat").read_text().split()[1]) for task in Path(f"/proc/{child.pid}/task").iterdir()]
-        except (OSError, IndexError):
-            return 0.0
-        return max(threads, default=0) / 1e9
+        return child.starved_seconds() if self._proc_is_ours else 0.0
 
     def _kill(self, child: Child, why: str) -> None:
         # The process is not reaped yet, so its id cannot belong to another.
@@ -239,28 +215,6 @@ class Zygote:
             time.sleep(TICK_SECONDS / 10)
             self._reap()
         shutil.rmtree(self._scratch_root, ignore_errors=True)
-
-
-def _cpu(child: Child) -> float:
-    """Return the CPU time the process with all its threads has used; 0 once it is dead, when ``wait4`` says it better."""
-    try:
-        # The kernel makes the id of a process's CPU clock from its process id.
-        return time.clock_gettime((~child.pid << 3) | 2)
-    except OSError:
-        return 0.0
-
-
-def _is_over(scratch: Path, most_bytes: int) -> bool:
-    total = 0
-    try:
-        with os.scandir(scratch) as entries:
-            for count, entry in enumerate(entries):
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
-                if count >= MAX_SCRATCH_FILES or total > most_bytes:
-                    return True
-    except OSError:
-        return False
-    return False
 
 
 def _tell(watch: socket.socket, message: dict[str, Any]) -> None:
