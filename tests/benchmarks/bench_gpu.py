@@ -25,12 +25,12 @@ from typing import Any, NamedTuple
 TOTAL_SECONDS = 460
 SECTIONS = {
     "correctness": 90,
-    "8B": 70,
-    "1.2B": 50,
+    "8B": 75,
+    "1.2B": 60,
     "kernels": 110,
-    "8B peers": 100,
-    "1.2B peers": 100,
-    "local spec": 40,
+    "8B peers": 120,
+    "1.2B peers": 110,
+    "local spec": 50,
     "ablation": 70,
     "compiled kernels": 90,
 }

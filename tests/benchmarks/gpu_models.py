@@ -9,6 +9,7 @@ Does not: count operations (``config/flops.py``).
 import math
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -264,12 +265,16 @@ def planned_bytes(config: RunConfig) -> int:
 
 
 def kernel_shares(config: RunConfig, bench: Bench) -> dict[str, Any]:
-    """Return how much of a step of ours the GPU computes, and in which kernels: what is left is the host's."""
+    """Return how much of a step of ours the GPU computes, in which kernels, and how often the host waited in the step before.
+
+    What is left of the step is the host's.
+    """
     gpu = bench.device == "cuda"
     activity = torch.profiler.ProfilerActivity.CUDA if gpu else torch.profiler.ProfilerActivity.CPU
     with ExitStack() as stack:
         step = our_step(config, stack)
         step()
+        waits = count_waits(step) if gpu else 0
         synchronize(bench)
         with torch.profiler.profile(activities=[activity]) as trace:
             begin = time.perf_counter()
@@ -279,7 +284,19 @@ def kernel_shares(config: RunConfig, bench: Bench) -> dict[str, Any]:
     spent = {each.key: (each.self_device_time_total if gpu else each.self_cpu_time_total) / 1e6 for each in trace.key_averages()}
     largest = sorted(spent, key=lambda name: -spent[name])[:LARGEST_KERNELS]
     shares = ", ".join(f"{spent[name] / seconds:.1%} {name[:60]}" for name in largest)
-    return {"ms_a_step": 1e3 * seconds, "busy_share": sum(spent.values()) / seconds, "kernels": shares}
+    return {"ms_a_step": 1e3 * seconds, "busy_share": sum(spent.values()) / seconds, "waits": waits, "kernels": shares}
+
+
+def count_waits(step: Step) -> int:
+    """Return how many operations of a step made the host wait, as torch counts them; a plain ``synchronize`` is none."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchronizing" in str(each.message) for each in said)
 
 
 def synchronize(bench: Bench) -> None:
