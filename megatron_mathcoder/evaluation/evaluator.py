@@ -27,7 +27,7 @@ from megatron_mathcoder.evaluation.graders import Graders
 from megatron_mathcoder.evaluation.predictions import Task, predict, task_of, versions
 from megatron_mathcoder.evaluation.recipe import BenchmarkEntry, EvaluationConfig, ModelEntry
 from megatron_mathcoder.inference.language_models import check_name, open_model
-from megatron_mathcoder.inference.prediction_log import PredictionLog, read_log
+from megatron_mathcoder.inference.prediction_log import PredictionLog, check_some_ended, read_log
 
 Judged = dict[str, dict[str, list[results.Judged]]]
 
@@ -63,6 +63,8 @@ def run(argv: list[str]) -> int:
     for line in report.comparison_lines(numbers["comparisons"]):
         print(line)
     print(f"report: {Path(config.evaluation.folder) / 'report.html'}")
+    for name, of_model in judged.items():
+        check_some_ended([each.row for of_task in of_model.values() for each in of_task], f"{name}: ")
     missed = results.not_clearly_best(arguments.best, numbers["results"]) if arguments.best else []
     for line in missed:
         print(f"not clearly the best: {line}", file=sys.stderr)

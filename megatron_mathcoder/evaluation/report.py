@@ -32,14 +32,16 @@ details table{margin-top:.6rem;table-layout:fixed}"""
 
 def table(results: Results) -> str:
     """Return the results as text, one line a model and task."""
-    head = ("model", "benchmark", "protocol", "items", "right", "95 % interval", "undecided", "cut off", "other graders")
+    head = ("model", "benchmark", "protocol", "items", "right", "95 % interval",
+            "undecided", "failed", "cut off", "other graders")  # fmt: skip
     rows = [head]
     for model, tasks in results.items():
         for key, numbers in tasks.items():
             low, high = numbers["interval_95"]
             others = ", ".join(f"{name} {share:.1%}" for name, share in list(numbers["graders"].items())[1:])
             rows.append((model, *_names(key), str(numbers["items"]), f"{numbers['share']:.1%}",
-                         f"{low:.1%} to {high:.1%}", str(numbers["undecided"]), str(numbers["cut_off"]), others))  # fmt: skip
+                         f"{low:.1%} to {high:.1%}", str(numbers["undecided"]), str(numbers["failed"]),
+                         str(numbers["cut_off"]), others))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 

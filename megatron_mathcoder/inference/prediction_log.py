@@ -74,11 +74,14 @@ def read_log(path: Path) -> dict[str, Row]:
     return {row["id"]: row for _, row in _whole_rows(path)}
 
 
-def check_some_ended(rows: Collection[Row]) -> None:
-    """Raise DataError when all rows say that their work failed: then what they share is to be mended, not a problem."""
+def check_some_ended(rows: Collection[Row], whose: str = "") -> None:
+    """Raise DataError when all rows say that their work failed: then what they share is to be mended, not a problem.
+
+    ``whose`` begins the message where a run has several models.
+    """
     if rows and all(row["ended"] == "failed" for row in rows):
         why = next(iter(rows))["error"] or "without a reason"
-        raise DataError(f"all {len(rows)} failed, the first so: {why}; mend that, then run the same command")
+        raise DataError(f"{whose}all {len(rows)} failed, the first so: {why}; mend that, then run the same command")
 
 
 def _open_alone(path: Path) -> IO[bytes]:

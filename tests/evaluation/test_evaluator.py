@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from megatron_mathcoder.cli import main
 from megatron_mathcoder.config.loader import load_recipe
 from megatron_mathcoder.evaluation import evaluator, recipe
 from megatron_mathcoder.evaluation.recipe import EvaluationConfig
-from tests.inference.conftest import Scripted, make_tiny_model
+from tests.inference.conftest import Refusing, Scripted, make_tiny_model
 from tests.repository import RECIPES, ROOT
 
 SHORT = "[[benchmarks]]\nmax_new_tokens = 12\nshots = 0"
@@ -119,7 +120,7 @@ def solver(wrong_from: int):
     return answer
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, **models: Scripted) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch, **models: Scripted | Refusing) -> None:
     from contextlib import nullcontext
 
     monkeypatch.setattr(evaluator, "check_name", lambda path: None)
@@ -145,6 +146,22 @@ def test_scores_intervals_pairs_and_contamination_are_those_of_the_answers(
     assert "contaminated" in page
     verdicts = [json.loads(line) for line in (tmp_path / "run/good/verdicts.jsonl").read_text().splitlines()]
     assert [row["strict"] for row in verdicts].count("right") == 18
+
+
+def test_a_model_that_answers_nothing_is_an_error_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(monkeypatch, good=Scripted(solver(18)), bad=Refusing())
+    arguments = ["evaluate", str(small_recipe(tmp_path))]
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.endswith("evaluate: bad: all 20 failed, the first so: no connection; mend that, then run the same command\n")
+    head, good, bad = (re.split(" {2,}", line) for line in said.out.splitlines()[:3])
+    assert (good[head.index("failed")], bad[head.index("failed")]) == ("0", "20")
+    assert (tmp_path / "run/report.html").exists()
+    scripted(monkeypatch, good=Scripted(solver(0)), bad=Scripted(solver(4)))
+    assert main(arguments) == 0
+    assert "good alone right 14, bad alone 0" in capsys.readouterr().out
 
 
 class Batching(Scripted):
