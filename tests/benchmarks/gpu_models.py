@@ -70,7 +70,7 @@ TINY = (
 COMPACT = "optimizer.use_precision_aware_optimizer=true"
 DOCUMENTS = 4
 """Of a sample, in the ablation: with one, attention is a single call either way."""
-LAYERS_TO_TRY = (32, 24, 16, 8, 4, 2)
+LAYERS_TO_TRY = (32, 24, 20, 16, 8, 4, 2)
 LAYERS_BESIDE_PEERS = 8
 """Of 8B, and of ours beside them: whole, none of them fits, and torch compiles each layer by itself, some seconds a layer."""
 LARGEST_KERNELS = 14
