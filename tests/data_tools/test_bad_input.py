@@ -29,7 +29,9 @@ from data_tools.sources.pdf_text import open_pdf
 from data_tools.sources.repetition import skip_repetitions
 from data_tools.sources.web_page import MAX_TAGS, read_page
 from tests.data_tools.test_prepare import rows_of
+from tests.repository import SHARED_DATA
 
+PDF = SHARED_DATA / "pdf/004-pdflatex-4-pages__pdflatex-4-pages.pdf"
 ROW = b'{"text": "good"}\n'
 WORDS = "Words of a page that is long enough to be the main text of it, with a formula $x^2$ in it. "
 PAGE = f"<html><body><p>{WORDS * 3}</p></body></html>".encode()
@@ -53,8 +55,8 @@ def zip_bomb() -> bytes:
     return sink.getvalue()
 
 
-def torn_pdf(shared: Path) -> bytes:
-    return (shared / "pdf/004-pdflatex-4-pages__pdflatex-4-pages.pdf").read_bytes()[:3000]
+def torn_pdf() -> bytes:
+    return PDF.read_bytes()[:3000]
 
 
 def nested_notebook() -> bytes:
@@ -100,6 +102,7 @@ CASES: list[tuple[str, str, bytes | Callable[[], bytes], str]] = [
     ("mmd", "a.mmd", b"[MISSING_PAGE_EMPTY:1]", "empty text"),
     ("pdf", "a.pdf", b"%PDF-1.4 nothing more", "unreadable content"),
     ("pdf", "a.pdf", zip_bomb, "unreadable content"),
+    ("pdf", "a.pdf", torn_pdf, "unreadable content"),
     ("pdf", "a.pdf", b"", "empty file"),
     ("warc", "a.warc.gz", b"not an archive", "unreadable file"),
     ("warc", "a.warc", b"WARC/1.0\r\nContent-Length: 99999999\r\n\r\nshort", ""),
@@ -116,8 +119,10 @@ GOOD: dict[str, tuple[str, bytes]] = {
 
 @pytest.mark.parametrize(("source", "name", "content", "reason"), CASES, ids=[f"{n}-{c[1]}" for n, c in enumerate(CASES)])
 def test_one_bad_file_is_kept_aside_and_the_others_are_read(
-    source: str, name: str, content: bytes | Callable[[], bytes], reason: str, tmp_path: Path, shared_data: Path
+    source: str, name: str, content: bytes | Callable[[], bytes], reason: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if source == "pdf":
+        request.getfixturevalue("shared_data")
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / name).write_bytes(content if isinstance(content, bytes) else content())
@@ -125,7 +130,7 @@ def test_one_bad_file_is_kept_aside_and_the_others_are_read(
         good, good_content = GOOD[source]
         (folder / good).write_bytes(good_content)
     elif source == "pdf":
-        (folder / "z.pdf").write_bytes((shared_data / "pdf/004-pdflatex-4-pages__pdflatex-4-pages.pdf").read_bytes())
+        (folder / "z.pdf").write_bytes(PDF.read_bytes())
     else:
         (folder / "z.warc").write_bytes(warc_page())
     given = [str(folder), "--source", source, "--output", str(tmp_path / "o"), "--max-reject-fraction", "1", "--workers", "1"]

@@ -11,8 +11,6 @@ from megatron_mathcoder.cli import main
 from megatron_mathcoder.config.loader import dump_config, load_config
 from megatron_mathcoder.launching.attempts import AttemptLog, End, Start
 
-NOW = 1_800_000_000.0
-
 
 @pytest.fixture
 def run(recipe: Path) -> Path:

@@ -1,7 +1,6 @@
 """Training runs for tests: the tiny recipe, smaller, on as many ranks as its layout needs."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,3 @@ def assert_same_run(folder: Path, expected: Path) -> None:
     assert newest.name == reference.name
     assert tensor_checksums(newest) == tensor_checksums(reference)
     assert common_state(newest) == common_state(reference)
-
-
-def with_folder(config: RunConfig, folder: Path) -> RunConfig:
-    """Return ``config`` with its run in another folder."""
-    return replace(config, run=replace(config.run, folder=str(folder)))
