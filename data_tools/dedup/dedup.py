@@ -22,7 +22,7 @@ from data_tools.dedup.clusters import EXACT, MIN_SIMILARITY, NEAR, NOT_A_COPY, f
 from data_tools.dedup.signatures import BANDS, ROWS, SHINGLE_WORDS, Signatures, sign
 from data_tools.document import Document, Dropped
 from data_tools.document_stage import filter_parser, input_documents, make_documents
-from data_tools.inputs import find_files
+from data_tools.inputs import check_not_read, find_files
 from data_tools.letters import MAX_LETTERS
 from data_tools.manifest import Record, finished_manifest, identity
 from data_tools.partial_folder import PartialFolder
@@ -187,6 +187,8 @@ def _outputs(options: argparse.Namespace) -> dict[Path, Source]:
 def run(argv: list[str]) -> int:
     """Run the verb. Raises DataError for what a person can mend."""
     options = _parser().parse_args(argv)
+    # Asked again when the documents are written; by then all of them would have been signed.
+    check_not_read(options.output, options.inputs)
     outputs = _outputs(options)
     everything = AllDocuments(list(outputs.values()))
     wanted = identity("dedup", everything.settings, everything.inputs)

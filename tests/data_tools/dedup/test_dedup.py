@@ -171,6 +171,14 @@ def test_workers_and_parts_do_not_change_the_output(shared_data: Path, tmp_path:
     assert not list(tmp_path.glob("*.*"))
 
 
+def test_an_output_among_its_inputs_is_refused_before_anything_is_signed(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_documents(tmp_path / "in/a.jsonl", ["a text of some words"])
+    with pytest.raises(DataError, match="lies in the input folder"):
+        run([str(tmp_path / "in"), "--output", str(tmp_path / "in/out")])
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.jsonl"]
+
+
 def test_clusters_of_copies_of_copies_keep_the_first(pages: list[str]) -> None:
     copies = find_copies([sign([pages[0], pages[1]]), sign([pages[0], pages[1], pages[0]])])
     assert copies.kept.tolist() == [0, 1, 0, 1, 0]
