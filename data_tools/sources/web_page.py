@@ -41,6 +41,10 @@ MENU_LINK_SHARE = 0.5
 """Of a list's characters in links, from which on it is a menu."""
 _CLUTTER = "a.headerlink, .mw-editsection, .nav-panel, .ltx_tag, div.header"
 """Paragraph marks beside headings, links to edit, Texinfo's links to other nodes, bullets that the list already has."""
+_NOTES = ", ".join(
+    f"aside{kind}" for kind in (".footnote-list", ".footnote", ".topic:not(.contents)", ".admonition", "[role='note']")
+)
+"""Asides that belong to the text, as Sphinx writes them; others are left out."""
 _NODE_LINKS = re.compile(r"(?:Next|Previous|Up):")
 _NOT_TEXT = ["script", "style", "noscript", "template", "nav", "header", "footer", "aside", "form", "iframe", "svg"]
 
@@ -73,6 +77,7 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
         text = (node.text or "").strip()
         if ("ltx_tag" not in node.class_list or text in "•–∗*") and ("header" not in node.class_list or _NODE_LINKS.match(text)):
             node.decompose()
+    _keep_notes(tree)
     _deepen_lists(tree)
     formulas = PageFormulas(tree)
     formulas.mark()
@@ -80,6 +85,15 @@ def read_page(raw: bytes, declared_encoding: str | None = None) -> WebPage:
     if not text.strip():
         raise ValueError("page without text")
     return WebPage(text, about | {"formulas": in_page, "formulas_kept": kept}, origin)
+
+
+def _keep_notes(tree: HTMLTree) -> None:
+    """Make plain blocks of footnotes and topics, since the extraction takes every aside for something beside the text."""
+    for node in _document(tree).query_selector_all(_NOTES)[:]:
+        block: Any = tree.create_element("div")
+        node.parent.replace_child(block, node)
+        for child in list(node.child_nodes):
+            block.append_child(child)
 
 
 def _deepen_lists(tree: HTMLTree) -> None:

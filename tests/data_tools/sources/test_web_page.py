@@ -50,3 +50,19 @@ def test_lists_of_prose_stay_and_menus_go() -> None:
     assert "An item of the text." in text
     assert "Another item of the text." in text
     assert "Contact us" not in text
+
+
+def test_footnotes_and_topics_stay_and_other_asides_go() -> None:
+    prose = "".join(f"<p>A paragraph of some length that says what number {number} is about.</p>" for number in range(8))
+    notes = (
+        '<aside class="footnote-list brackets"><aside class="footnote brackets" role="note"><span>[1]</span>'
+        r"<p>It is <b>hermitian</b>: \(D^H=D\).</p></aside></aside>"
+        '<aside class="topic"><p class="topic-title">A topic</p><p>Its text.</p></aside>'
+    )
+    others = '<aside class="topic contents"><p>On this page</p></aside><aside><p>Subscribe now</p></aside>'
+    page = read_page(f"<html><body><main>{prose}{notes}{others}</main></body></html>".encode())
+    for kept in ("[1]", "It is hermitian: $D^H=D$.", "A topic", "Its text."):
+        assert kept in page.text
+    for gone in ("On this page", "Subscribe now"):
+        assert gone not in page.text
+    assert (page.metadata["formulas"], page.metadata["formulas_kept"]) == (1, 1)
