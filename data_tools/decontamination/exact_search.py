@@ -21,7 +21,7 @@ STARTS = (12, 6, 4)
 """Letters at a passage's beginning that are looked up at each word's beginning: the longest of these starts that it has."""
 
 _BEFORE_SENTENCE = re.compile(rb"(?:[.?!:;\r\n)\]]|^)[\"'`(\[{$*#>\- \t]*$")
-BEFORE_BYTES = 16
+BEFORE_BYTES = 64
 """How far before a passage the end of another sentence is looked for."""
 _SENTENCE_END = re.compile(rb"[\"'`)\]}$*]{0,2}[ \t]*(?:[.?!:;\r\n]|$)")
 
@@ -55,7 +55,7 @@ class ExactSearch:
 
 
 def _is_sentence(raw: bytes, begin: int, end: int) -> bool:
-    begins = raw[begin : begin + 1].isupper() or _BEFORE_SENTENCE.search(raw[max(begin - BEFORE_BYTES, 0) : begin])
+    begins = raw[begin : begin + 1].isupper() or _BEFORE_SENTENCE.search(raw, max(begin - BEFORE_BYTES, 0), begin)
     return bool(begins and _SENTENCE_END.match(raw, end))
 
 
