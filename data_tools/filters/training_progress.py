@@ -33,17 +33,19 @@ def _watch(label: str, path: Path, passes: int, is_over: threading.Event) -> Non
     with Progress(label, passes * size, "passes") as progress:
         while not is_over.wait(LOOK_SECONDS):
             offset = _offset(path)
+            if offset is None:
+                continue
             finished += offset < last
             last = offset
             progress.show(min(finished * size + offset, passes * size), finished)
 
 
-def _offset(path: Path) -> int:
-    """Return where this process is in the file, 0 when it has not opened it."""
+def _offset(path: Path) -> int | None:
+    """Return where this process is in the file, None when it has not opened it."""
     try:
         for descriptor in Path("/proc/self/fd").iterdir():
             if descriptor.is_symlink() and descriptor.readlink() == path:
                 return int(Path(f"/proc/self/fdinfo/{descriptor.name}").read_text().split()[1])
     except OSError:
         pass  # closed in between, or no Linux
-    return 0
+    return None

@@ -8,11 +8,13 @@ from data_tools.filters import training_progress
 from data_tools.filters.training_progress import passes_shown
 
 
-def test_what_native_code_has_read_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
-) -> None:
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_progress, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+
+
+def test_what_native_code_has_read_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     path = tmp_path / "training.txt"
     path.write_bytes(bytes(4_000_000))
     with passes_shown("train", path, 2), path.open("rb", buffering=0) as stream:
@@ -26,13 +28,9 @@ def test_what_native_code_has_read_is_shown(
     assert lines[-1].endswith(" s left")
 
 
-def test_a_file_that_nobody_reads_is_no_progress(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
-) -> None:
-    monkeypatch.setattr(training_progress, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+def test_a_file_that_nobody_reads_is_no_progress(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     path = tmp_path / "training.txt"
     path.write_bytes(b"x")
     with passes_shown("train", path, 2):
         time.sleep(0.1)
-    assert " left" not in capfd.readouterr().err
+    assert "train:" not in capfd.readouterr().err
