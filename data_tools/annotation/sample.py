@@ -20,7 +20,6 @@ from data_tools.progress import Progress
 from data_tools.sources import SourceSlice
 
 WHOLE = 2**64
-REPORT_EVERY_DOCUMENTS = 256
 NOT_SAMPLED = "not in the sample"
 NOT_BETWEEN = "not between the scores"
 
@@ -89,8 +88,7 @@ def _smallest_keys(task: _KeyTask, report: Report) -> list[int]:
 
     def documents() -> Iterator[Document]:
         for number, item in enumerate(task.piece.documents(note_bytes)):
-            if number % REPORT_EVERY_DOCUMENTS == 0:
-                report(read, number)
+            report(read, number)
             if isinstance(item, Document):
                 yield item
 
